@@ -183,14 +183,18 @@ def collapse_franchises(
     """Leave of every franchise its entry point or next part; ``entry_count`` (n,) counts lists.
 
     The next part is what continues something seen, the first such in order, or what comes between
-    the two, if it is no other version and on ``shares.between`` as many lists. Else it is the first
-    unseen among those on at least ``shares.entry_point`` as many lists as the most listed unseen:
-    fewer users see a sequel than what it follows, so where the order errs, a film or a side story
-    does not pass for the beginning. What it continues comes before it, though, if that is unseen
-    and on at least ``shares.prequel`` as many lists: the old beginning of a story stays its
-    beginning. Extras of a franchise that the user knows are left out unless asked for. Where the
-    entry point is ``planned``, and so not shown, nothing of the franchise is; nor where what that
-    one continues may not be shown: who looks for films of this year has not seen the series.
+    the two, if it is no other version and on ``shares.between`` as many lists. Where nothing
+    continues what was seen, it is what stands after the last seen part, no other version, if that
+    is on ``shares.entry_point`` as many lists as what was passed over, or that on fewer than
+    ``shares.between`` times as many as the last: who has seen all seasons is not sent back to a
+    recap before the finale. Else it is the first unseen among those on at least
+    ``shares.entry_point`` as many lists as the most listed unseen: fewer users see a sequel than
+    what it follows, so where the order errs, a film or a side story does not pass for the
+    beginning. What it continues comes before it, though, if that is unseen and on at least
+    ``shares.prequel`` as many lists: the old beginning of a story stays its beginning. Extras of a
+    franchise that the user knows are left out unless asked for. Where the entry point is
+    ``planned``, and so not shown, nothing of the franchise is; nor where what that one continues
+    may not be shown: who looks for films of this year has not seen the series.
     """
     allowed = allowed.copy()
     if not include_extras:
@@ -203,6 +207,7 @@ def collapse_franchises(
         franchises.watch_order,
         franchises.first,
         franchises.franchise_id,
+        franchises.is_extra,
         franchises.prequel,
         entry_count,
         is_seen,
@@ -231,17 +236,13 @@ def way_through(
     fit[order] = True
     fit &= ~franchises.is_extra
     start = kernels.franchise_beginning(
-        order, franchises.prequel, entry_count, fit, shares.entry_point, shares.prequel
+        *(order, 0, franchises.prequel, entry_count, fit, fit, shares.entry_point, shares.prequel)
     )
     is_seen = np.zeros(len(entry_count), bool)
     is_seen[seen] = True
     unseen = fit & ~is_seen
-    following = kernels.franchise_continuation(
-        *(order, franchises.prequel, entry_count, is_seen, unseen),
+    following = kernels.franchise_next(
+        *(order, franchises.is_extra, franchises.prequel, entry_count, is_seen, unseen),
         *(unseen & ~franchises.is_version, *shares),
     )
-    if following < 0:
-        following = kernels.franchise_beginning(
-            order, franchises.prequel, entry_count, unseen, shares.entry_point, shares.prequel
-        )
     return int(start), int(following)

@@ -298,23 +298,26 @@ def _unseen_prequel(
 @jit_compiled
 def franchise_beginning(
     order: Int64Array,
+    start: int,
     prequel: Int64Array,
     entry_count: Any,
+    fit: Any,
     unseen: Any,
     min_share: float,
     min_prequel_share: float,
 ) -> int:
-    """Return where to begin a franchise, watched in this ``order`` (m,); -1 where all was seen.
+    """Return where to begin a franchise, watched in this ``order`` (m,); -1 for nowhere.
 
-    That is the first unseen one on at least ``min_share`` as many lists as the most listed, or an
-    unseen prequel of it, of the same franchise, on at least ``min_prequel_share`` as many.
+    That is the first ``fit`` (n,) one from the place ``start`` on that is on at least ``min_share``
+    as many lists as the most listed such, or a prequel of it that is ``unseen`` (n,), of the same
+    franchise, on at least ``min_prequel_share`` as many.
     """
     most = 0
-    for at in order:
-        if unseen[at]:
+    for at in order[start:]:
+        if fit[at]:
             most = max(most, entry_count[at])
-    for at in order:
-        if unseen[at] and entry_count[at] >= min_share * most:
+    for at in order[start:]:
+        if fit[at] and entry_count[at] >= min_share * most:
             lists = entry_count[at]
             for _ in order:  # prequels of a damaged catalogue may be a circle
                 before = _unseen_prequel(
@@ -374,10 +377,56 @@ def franchise_continuation(
 
 
 @jit_compiled
+def franchise_next(
+    order: Int64Array,
+    is_extra: Any,
+    prequel: Int64Array,
+    entry_count: Any,
+    seen: Any,
+    unseen: Any,
+    between: Any,
+    min_share: float,
+    min_prequel_share: float,
+    between_share: float,
+) -> int:
+    """Return what comes next in a franchise, in this ``order``, after what was ``seen`` (n,).
+
+    That is its `franchise_continuation`. Where nothing continues anything seen, it is where what
+    is left begins. If that stands after something seen, it may be what is left after the last seen
+    and ``between`` (n,), no other version: if that is on ``min_share`` as many lists; or if what
+    was passed over is on fewer than ``between_share`` times as many as the last seen.
+    """
+    chosen = franchise_continuation(
+        *(order, prequel, entry_count, seen, unseen, between),
+        *(min_share, min_prequel_share, between_share),
+    )
+    if chosen >= 0:
+        return chosen
+    shares = (min_share, min_prequel_share)
+    skipped = franchise_beginning(order, 0, prequel, entry_count, unseen, unseen, *shares)
+    last, passed_over = -1, False
+    for place in range(len(order)):
+        at = order[place]
+        passed_over |= at == skipped and last >= 0
+        if seen[at] and not is_extra[at]:
+            last = place
+    if not passed_over:
+        return skipped
+    later = franchise_beginning(order, last + 1, prequel, entry_count, between, unseen, *shares)
+    if later >= 0 and (
+        entry_count[later] >= min_share * entry_count[skipped]
+        or entry_count[skipped] < between_share * entry_count[order[last]]
+    ):
+        return later
+    return skipped
+
+
+@jit_compiled
 def franchise_entry_points(
     watch_order: Int64Array,
     franchise_first: Int64Array,
     franchise_id: Int64Array,
+    is_extra: Any,
     prequel: Int64Array,
     entry_count: Any,
     seen: Any,
@@ -391,9 +440,10 @@ def franchise_entry_points(
     """Of every franchise leave one of the ``allowed`` (n,) anime, or none.
 
     Franchise g is ``watch_order[franchise_first[g]:franchise_first[g + 1]]``. The one is its
-    `franchise_continuation`, else its `franchise_beginning`; but none if that continues what is
-    neither ``seen`` nor ``unseen``, as it may not be shown, and is on ``min_prequel_share`` as many
-    lists. Returns what is left of ``allowed``, and how many others each stands for.
+    `franchise_next`, where something was seen, else its `franchise_beginning`; but none if that
+    continues what is neither ``seen`` nor ``unseen``, as it may not be shown, and is on
+    ``min_prequel_share`` as many lists. Returns what is left of ``allowed``, and how many others
+    each stands for.
     """
     remaining = allowed.copy()
     hidden_count = np.zeros(len(allowed), np.int64)
@@ -409,15 +459,14 @@ def franchise_entry_points(
         if not shown:
             continue
         order = watch_order[first:last]
-        chosen = -1
         if is_known:
-            chosen = franchise_continuation(
-                *(order, prequel, entry_count, seen, unseen, between),
+            chosen = franchise_next(
+                *(order, is_extra, prequel, entry_count, seen, unseen, between),
                 *(min_share, min_prequel_share, between_share),
             )
-        if chosen < 0:
+        else:
             chosen = franchise_beginning(
-                order, prequel, entry_count, unseen, min_share, min_prequel_share
+                *(order, 0, prequel, entry_count, unseen, unseen, min_share, min_prequel_share)
             )
         if chosen >= 0:
             before = prequel[chosen]

@@ -93,8 +93,9 @@ class ServingParameters(BaseModel):
     Franchises (`app.recommender.franchise`): where one begins is on ``entry_point_share`` as many
     lists as its most listed anime, or continued by what is and on ``prequel_share`` as many as
     that. What is on ``between_share`` as many lists as a sequel and what it continues comes between
-    them. A score is far below the user's mean, and a dislike, if it is ``disliked_points`` below
-    it, and a standard deviation of the user's scores.
+    them; what is on fewer than that share of the last seen part's was rightly passed over. A score
+    is far below the user's mean, and a dislike, if it is ``disliked_points`` below it, and a
+    standard deviation of the user's scores.
 
     Shrinkages are counts at which what is shrunk is halved: how alike users are, by titles in
     common (``user_similarity_shrinkage``), how alike an anime is by an engine's vectors, by who

@@ -159,6 +159,25 @@ def test_what_was_begun_goes_on_though_few_have_seen_what_follows() -> None:
     assert after_the_first(75, other_version=True) == [0]
 
 
+def test_who_has_seen_all_seasons_goes_on_to_the_end_not_back_to_a_recap() -> None:
+    """Two seasons with a film between, and a film that ends it, which no source calls a sequel."""
+    none, seasons = np.empty(0, np.int64), np.array([0, 2], np.int64)
+    allowed = np.array([False, True, False, True])
+
+    def after_the_last(*lists: int, end_is_version: bool = False) -> list[int]:
+        versions = [False, False, False, end_is_version]
+        series = Franchises.from_columns(
+            [1] * 4, [0, 1, 2, 3], [None] * 4, [False] * 4, [-1, -1, 0, -1], versions
+        )
+        counts = np.array(lists, np.int32)
+        return shown(collapse_franchises(series, counts, SHARES, allowed, seasons, none))
+
+    assert after_the_last(100, 59, 80, 10) == [3], "most passed the film over"
+    assert after_the_last(100, 60, 80, 10) == [1], "few did"
+    assert after_the_last(100, 60, 80, 30) == [3], "but half as many have seen the end already"
+    assert after_the_last(100, 60, 80, 30, end_is_version=True) == [1], "another version is no end"
+
+
 def test_the_way_through_is_what_a_fan_of_nothing_else_gets() -> None:
     order = FRANCHISES.watch_order[:6]
 

@@ -318,6 +318,29 @@ def test_nothing_continues_what_was_disliked(client: FlaskClient) -> None:
     assert response.json["recommendations"] == []
 
 
+GOMISUTEBA, GINTAMA_FINAL, DEEP_SOUL, ORDINAL_SCALE = 52742, 39486, 36862, 31765
+OVERLORD_FILM, MIRAI_FUKUIN, KIZUMONOGATARI = 48896, 14807, 9260
+GOES_ON = {
+    GOMISUTEBA: [20583, 28891, 32935, 38883, 40776],
+    GINTAMA_FINAL: [918, 9969, 15417, 28977, 34096, 35843, 36838, 37491],
+    DEEP_SOUL: [34599, 41084],
+    ORDINAL_SCALE: [11757, 21881, 36474, 39597, 40540],
+    OVERLORD_FILM: [29803, 35073, 37675, 48895],
+    MIRAI_FUKUIN: [2593, 3782, 3783, 4280, 4282, 5204, 5205],
+    KIZUMONOGATARI: [5081, 11597, 17074, 21855, 31181],
+}
+"""What comes next -> what was seen: a film that ends a series, or one that nobody should skip."""
+
+
+@pytest.mark.parametrize("following", GOES_ON)
+def test_who_has_seen_all_seasons_gets_the_film_that_goes_on(
+    client: FlaskClient, following: int
+) -> None:
+    rows = [{"anime_id": anime, "score": 10, "status": "completed"} for anime in GOES_ON[following]]
+    found = answer(client, rows, continues=True)["recommendations"]
+    assert [item["anime_id"] for item in found] == [following]
+
+
 OURAN, IPPO = 853, 263
 
 
