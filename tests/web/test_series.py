@@ -74,6 +74,24 @@ def test_dropping_or_hiding_one_leaves_the_others(bundled: FlaskClient) -> None:
     assert others - {KONOSUBA} <= ids(new)
 
 
+SPIN_OFFS = {918: 54757, 31478: 42250, 37141: 41694, 11757: 36475, 356: 14829, 603: 7645}
+"""A series -> a spin-off or another telling, which is a series of its own."""
+
+
+@pytest.mark.parametrize("seen", SPIN_OFFS)
+def test_who_asks_for_new_series_gets_no_spin_off(bundled: FlaskClient, seen: int) -> None:
+    other = SPIN_OFFS[seen]
+    year = bundled.get(f"/api/v1/anime/{other}").json["year"]
+
+    def shown(**options: bool) -> set[int]:
+        asked = {"year_from": year, "year_to": year, "type": ["tv"], **options}
+        return ids(recommended(bundled, entries({seen: 10}), **asked))
+
+    assert other not in series(bundled, seen)
+    assert other in shown()
+    assert other not in shown(new_series=True)
+
+
 def test_a_dropped_visitor_takes_nothing_else_away(bundled: FlaskClient) -> None:
     """Nisekoi, Bakemonogatari and Madoka once stood as one series."""
     listed = recommended(bundled, entries(ROMANCE_FAN))

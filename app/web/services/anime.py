@@ -94,9 +94,7 @@ def candidate_mask(library: Library, query: SimilarQuery) -> BoolArray:
     nothing = np.empty(0, np.int64)
     # What is like an anime for adults may be for adults, too: the callers see to that.
     options = QueryOptions(type=query.type, genre=query.genre, rating=query.rating, adult=True)
-    filters = build_active_filters(
-        library.attributes, library.franchises, nothing, nothing, options
-    )
+    filters = build_active_filters(library.attributes, nothing, nothing, options)
     return build_allowed_mask(library, options, filters)
 
 

@@ -26,6 +26,7 @@ from app.translation import format_number, gettext, mark, ngettext
 from app.vocabulary import catalogue_word, describe_rating
 from app.web.requests.query import MediaType, PlannedMode, QueryOptions
 from app.web.requests.values import InvalidQuery
+from app.web.services.families import find_families
 
 POPULAR_SHARES = (0.01, 0.02, 0.04, 0.08, 0.15)
 CeilingReason = Literal["asked", "childrens_list", "server"]
@@ -59,12 +60,14 @@ _WORD_LABELS = {
 class ItemAttributes:
     """What filters look at, (n,) each, parallel to the model's anime; year and length 0: unknown.
 
-    ``popularity_rank`` is 0 for the best known anime.
+    ``popularity_rank`` is 0 for the best known anime; ``family`` is one number for a series and its
+    spin-offs.
     """
 
     year: Int32Array
     episodes: Int32Array
     popularity_rank: Int64Array
+    family: Int64Array
     facets: ItemFacets
 
     @classmethod
@@ -77,6 +80,7 @@ class ItemAttributes:
             year=np.array([y or 0 for y in catalogue.column_values("year", ids)], np.int32),
             episodes=np.array([n or 0 for n in catalogue.column_values("episodes", ids)], np.int32),
             popularity_rank=rank,
+            family=find_families(catalogue, ids, model.entry_count),
             facets=ItemFacets(model, catalogue),
         )
 
@@ -105,7 +109,6 @@ def popular_count(popularity: int, count: int) -> int:
 
 def build_active_filters(
     attributes: ItemAttributes,
-    franchises: Franchises,
     seen: Int64Array,
     planned: Int64Array,
     options: QueryOptions,
@@ -121,7 +124,7 @@ def build_active_filters(
     return [
         *_fact_filters(attributes, options),
         *_rating_filters(attributes.facets, options, for_children=for_children),
-        *_list_filters(attributes, franchises, seen, planned, options),
+        *_list_filters(attributes, seen, planned, options),
     ]
 
 
@@ -189,11 +192,7 @@ def _rating_filters(
 
 
 def _list_filters(
-    attributes: ItemAttributes,
-    franchises: Franchises,
-    seen: Int64Array,
-    planned: Int64Array,
-    options: QueryOptions,
+    attributes: ItemAttributes, seen: Int64Array, planned: Int64Array, options: QueryOptions
 ) -> Iterator[ActiveFilter]:
     """Filter by how well known an anime is, and by what stands on the list."""
     make = partial(make_filter, options)
@@ -203,7 +202,7 @@ def _list_filters(
         label = popularity_label(options.popularity, count)
         yield make(label, popular if options.popularity < 0 else ~popular, "popularity")
     if options.new_series:
-        mask = ~franchises.same_franchise_mask(seen)
+        mask = ~np.isin(attributes.family, attributes.family[seen])
         yield make(gettext("No sequels and spin-offs"), mask, "new_series")
     if options.planned is PlannedMode.ONLY:
         yield make(gettext("Only what you plan to watch"), _mask_of(count, planned), "planned")

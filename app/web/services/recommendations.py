@@ -188,7 +188,7 @@ def active_filters_for(
         facets.is_childrens_list(np.concatenate([user.seen, user.planned])) for user in users
     )
     filters = build_active_filters(
-        library.attributes, library.franchises, seen, planned, options, for_children=for_children
+        library.attributes, seen, planned, options, for_children=for_children
     )
     return [*filters, *build_taste_filters(library, users, options)]
 
