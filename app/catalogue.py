@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from rapidfuzz.distance import Levenshtein
 
 from app.age_rating import AgeRating
 from app.pictures import expand_picture_url
+from app.recommender.array_types import Int64Array
 from app.recommender.artifact import ArtifactError
 from app.recommender.franchise import Franchises, skip_extras
 from app.recommender.regular_files import TooLargeError, decompress_gzip, read_regular
@@ -38,6 +40,8 @@ MAX_PACKED_BYTES, MAX_UNPACKED_BYTES = 16 * 1024**2, 64 * 1024**2
 """A catalogue of all anime there are has a tenth of these."""
 ANIME_CACHE_SIZE = 1024
 """Anime that are asked for again and again are put together once; they take half a megabyte."""
+MANY_FILMS = 7
+"""Who makes so many of a series tells a new story in each, as of Conan, Naruto and Lupin III."""
 _NON_LETTERS = re.compile(r"[\W_]+")
 _NUMBERS = re.compile(r"[0-9]+")
 
@@ -327,7 +331,43 @@ def read_franchises(catalogue: Catalogue, anime_ids: Sequence[int]) -> Franchise
     ]
     is_version = [kind == "alternative" for kind in kinds]
     continued = skip_extras(np.array(prequel, np.int64), np.array(extras, bool))
-    return Franchises.from_columns(groups, places, years, extras, continued, is_version)
+    waits_for = _waits_for_series(catalogue, anime_ids, position, continued)
+    return Franchises.from_columns(groups, places, years, extras, continued, is_version, waits_for)
+
+
+def _waits_for_series(
+    catalogue: Catalogue,
+    anime_ids: Sequence[int],
+    position: Mapping[int, int],
+    continued: Int64Array,
+) -> Int64Array:
+    """Positions (n,) of what nobody should see an anime before; -1 for nothing.
+
+    That is what it continues, and for a film the series that it is a side story of: so the free
+    sources call every film, also one that ends a series. Films that are known as well as the
+    series, are for children, or are one of many of their series tell a story of their own.
+    """
+    names = ("type", "relation_kind", "relation_id", "franchise_id", "is_extra", "members")
+    columns = [catalogue.column_values(name, anime_ids) for name in names]
+    kinds, relations, related, groups, extras, members = columns
+    for_children = [
+        "Kids" in words.split(";") for words in catalogue.column_values("demographics", anime_ids)
+    ]
+    series_of: dict[int, int] = {}
+    for at, (kind, relation, other) in enumerate(zip(kinds, relations, related, strict=True)):
+        series = position.get(other, -1) if kind == "Movie" and relation == "side_story" else -1
+        if series >= 0 and groups[at] == groups[series] and not (extras[at] or extras[series]):
+            series_of[at] = series
+    films = Counter(groups[at] for at in series_of)
+    waits_for = continued.copy()
+    for at, series in series_of.items():
+        if (
+            films[groups[at]] < MANY_FILMS
+            and (members[at] or 0) < (members[series] or 0)
+            and not (for_children[at] or for_children[series])
+        ):
+            waits_for[at] = series
+    return waits_for
 
 
 def serialize_catalogue(columns: Mapping[str, Sequence[Any]]) -> bytes:

@@ -27,7 +27,8 @@ class Franchises:
     what is no entry point; ``watch_order`` are all positions with a group, group by group, each in
     the order in which it would be watched; ``prequel`` (n,) is the position of what an anime
     directly continues, or -1; ``is_version`` (n,) bool marks other versions of what is in the
-    franchise already.
+    franchise already; ``waits_for`` (n,) is what nobody should see an anime before, or -1: what it
+    continues, or the series that a film goes on with though it is not said to be a sequel.
     """
 
     franchise_id: Int64Array
@@ -35,6 +36,7 @@ class Franchises:
     watch_order: Int64Array
     prequel: Int64Array
     is_version: BoolArray
+    waits_for: Int64Array
 
     @classmethod
     def from_columns(
@@ -45,6 +47,7 @@ class Franchises:
         is_extra: Sequence[bool],
         prequel: Sequence[int] | Int64Array,
         is_version: Sequence[bool],
+        waits_for: Int64Array | None = None,
     ) -> Self:
         """From the catalogue's columns (n,), parallel to the model's anime (ascending ids).
 
@@ -57,7 +60,9 @@ class Franchises:
         rank = np.empty(len(groups), np.int64)
         rank[np.lexsort((years, places))] = np.arange(len(groups))
         flags = np.array(is_extra, bool), np.array(is_version, bool)
-        return cls.from_places(groups, rank, flags[0], np.array(prequel, np.int64), flags[1])
+        return cls.from_places(
+            groups, rank, flags[0], np.array(prequel, np.int64), flags[1], waits_for
+        )
 
     @classmethod
     def from_places(
@@ -67,16 +72,19 @@ class Franchises:
         is_extra: BoolArray,
         prequel: Int32Array | Int64Array,
         is_version: BoolArray,
+        waits_for: Int64Array | None = None,
     ) -> Self:
         """From arrays (n,): ``place`` is the place in the order of watching; ties by anime id.
 
-        ``franchise_id`` has any numbers, and -1 where unknown.
+        ``franchise_id`` has any numbers, and -1 where unknown. Without ``waits_for`` an anime waits
+        for what it continues.
         """
         number = np.unique(franchise_id, return_inverse=True)[1] - (franchise_id < 0).any()
         order = np.lexsort((place, number))
-        return cls(
-            number, is_extra, order[number[order] >= 0], prequel.astype(np.int64), is_version
-        )
+        continued = prequel.astype(np.int64)
+        waits = continued if waits_for is None else waits_for
+        places = order[number[order] >= 0]
+        return cls(number, is_extra, places, continued, is_version, waits)
 
     @cached_property
     def first(self) -> Int64Array:
@@ -190,10 +198,10 @@ def collapse_franchises(
     recap before the finale. Else it is the first unseen among those on at least
     ``shares.entry_point`` as many lists as the most listed unseen: fewer users see a sequel than
     what it follows, so where the order errs, a film or a side story does not pass for the
-    beginning. What it continues comes before it, though, if that is unseen and on at least
+    beginning. What it waits for comes before it, though, if that is unseen and on at least
     ``shares.prequel`` as many lists: the old beginning of a story stays its beginning. Extras of a
     franchise that the user knows are left out unless asked for. Where the entry point is
-    ``planned``, and so not shown, nothing of the franchise is; nor where what that one continues
+    ``planned``, and so not shown, nothing of the franchise is; nor where what that one waits for
     may not be shown: who looks for films of this year has not seen the series.
     """
     allowed = allowed.copy()
@@ -209,6 +217,7 @@ def collapse_franchises(
         franchises.franchise_id,
         franchises.is_extra,
         franchises.prequel,
+        franchises.waits_for,
         entry_count,
         is_seen,
         unseen,
@@ -236,13 +245,14 @@ def way_through(
     fit[order] = True
     fit &= ~franchises.is_extra
     start = kernels.franchise_beginning(
-        *(order, 0, franchises.prequel, entry_count, fit, fit, shares.entry_point, shares.prequel)
+        *(order, 0, franchises.waits_for, entry_count, fit, fit, shares.entry_point, shares.prequel)
     )
     is_seen = np.zeros(len(entry_count), bool)
     is_seen[seen] = True
     unseen = fit & ~is_seen
+    related = franchises.is_extra, franchises.prequel, franchises.waits_for
+    further = unseen & ~franchises.is_version
     following = kernels.franchise_next(
-        *(order, franchises.is_extra, franchises.prequel, entry_count, is_seen, unseen),
-        *(unseen & ~franchises.is_version, *shares),
+        order, *related, entry_count, is_seen, unseen, further, *shares
     )
     return int(start), int(following)

@@ -283,13 +283,13 @@ def _unseen_prequel(
     at: int,
     lists: int,
     order: Int64Array,
-    prequel: Int64Array,
+    waits_for: Int64Array,
     entry_count: Any,
     unseen: Any,
     min_prequel_share: float,
 ) -> int:
-    """Return the unseen prequel, in this ``order``, on that share of ``lists``; -1 for none."""
-    before = prequel[at]
+    """Return the unseen one that this waits for, in this ``order``, on that share of ``lists``."""
+    before = waits_for[at]
     if before < 0 or not unseen[before] or entry_count[before] < min_prequel_share * lists:
         return -1
     return int(before) if _is_among(order, before) else -1
@@ -299,7 +299,7 @@ def _unseen_prequel(
 def franchise_beginning(
     order: Int64Array,
     start: int,
-    prequel: Int64Array,
+    waits_for: Int64Array,
     entry_count: Any,
     fit: Any,
     unseen: Any,
@@ -309,8 +309,8 @@ def franchise_beginning(
     """Return where to begin a franchise, watched in this ``order`` (m,); -1 for nowhere.
 
     That is the first ``fit`` (n,) one from the place ``start`` on that is on at least ``min_share``
-    as many lists as the most listed such, or a prequel of it that is ``unseen`` (n,), of the same
-    franchise, on at least ``min_prequel_share`` as many.
+    as many lists as the most listed such; or what that ``waits_for`` (n,), if it is of the same
+    franchise, ``unseen`` (n,), and on at least ``min_prequel_share`` as many.
     """
     most = 0
     for at in order[start:]:
@@ -321,7 +321,7 @@ def franchise_beginning(
             lists = entry_count[at]
             for _ in order:  # prequels of a damaged catalogue may be a circle
                 before = _unseen_prequel(
-                    at, lists, order, prequel, entry_count, unseen, min_prequel_share
+                    at, lists, order, waits_for, entry_count, unseen, min_prequel_share
                 )
                 if before < 0:
                     break
@@ -334,6 +334,7 @@ def franchise_beginning(
 def franchise_continuation(
     order: Int64Array,
     prequel: Int64Array,
+    waits_for: Int64Array,
     entry_count: Any,
     seen: Any,
     unseen: Any,
@@ -346,8 +347,8 @@ def franchise_continuation(
 
     That is the first unseen one whose ``prequel`` was seen, of those on ``min_share`` as many lists
     as the most listed such; or what is ``between`` (n,) both, on ``between_share`` as many lists as
-    the sequel or, as that may be new, its prequel. Nothing comes between that continues something
-    unseen itself, on ``min_prequel_share`` as many lists.
+    the sequel or, as that may be new, its prequel. Nothing comes between that ``waits_for``
+    something unseen itself, on ``min_prequel_share`` as many lists.
     """
     goes_on = np.zeros(len(order), np.bool_)
     most = 0
@@ -367,7 +368,7 @@ def franchise_continuation(
                 for at in order[start + 1 : place]:
                     if between[at] and entry_count[at] >= between_share * lists:
                         before = _unseen_prequel(
-                            *(at, entry_count[at], order, prequel, entry_count, unseen),
+                            *(at, entry_count[at], order, waits_for, entry_count, unseen),
                             min_prequel_share,
                         )
                         if before < 0:
@@ -381,6 +382,7 @@ def franchise_next(
     order: Int64Array,
     is_extra: Any,
     prequel: Int64Array,
+    waits_for: Int64Array,
     entry_count: Any,
     seen: Any,
     unseen: Any,
@@ -397,13 +399,13 @@ def franchise_next(
     was passed over is on fewer than ``between_share`` times as many as the last seen.
     """
     chosen = franchise_continuation(
-        *(order, prequel, entry_count, seen, unseen, between),
+        *(order, prequel, waits_for, entry_count, seen, unseen, between),
         *(min_share, min_prequel_share, between_share),
     )
     if chosen >= 0:
         return chosen
     shares = (min_share, min_prequel_share)
-    skipped = franchise_beginning(order, 0, prequel, entry_count, unseen, unseen, *shares)
+    skipped = franchise_beginning(order, 0, waits_for, entry_count, unseen, unseen, *shares)
     last, passed_over = -1, False
     for place in range(len(order)):
         at = order[place]
@@ -412,7 +414,7 @@ def franchise_next(
             last = place
     if not passed_over:
         return skipped
-    later = franchise_beginning(order, last + 1, prequel, entry_count, between, unseen, *shares)
+    later = franchise_beginning(order, last + 1, waits_for, entry_count, between, unseen, *shares)
     if later >= 0 and (
         entry_count[later] >= min_share * entry_count[skipped]
         or entry_count[skipped] < between_share * entry_count[order[last]]
@@ -428,6 +430,7 @@ def franchise_entry_points(
     franchise_id: Int64Array,
     is_extra: Any,
     prequel: Int64Array,
+    waits_for: Int64Array,
     entry_count: Any,
     seen: Any,
     unseen: Any,
@@ -441,7 +444,7 @@ def franchise_entry_points(
 
     Franchise g is ``watch_order[franchise_first[g]:franchise_first[g + 1]]``. The one is its
     `franchise_next`, where something was seen, else its `franchise_beginning`; but none if that
-    continues what is neither ``seen`` nor ``unseen``, as it may not be shown, and is on
+    ``waits_for`` what is neither ``seen`` nor ``unseen``, as it may not be shown, and is on
     ``min_prequel_share`` as many lists. Returns what is left of ``allowed``, and how many others
     each stands for.
     """
@@ -461,15 +464,15 @@ def franchise_entry_points(
         order = watch_order[first:last]
         if is_known:
             chosen = franchise_next(
-                *(order, is_extra, prequel, entry_count, seen, unseen, between),
+                *(order, is_extra, prequel, waits_for, entry_count, seen, unseen, between),
                 *(min_share, min_prequel_share, between_share),
             )
         else:
             chosen = franchise_beginning(
-                *(order, 0, prequel, entry_count, unseen, unseen, min_share, min_prequel_share)
+                *(order, 0, waits_for, entry_count, unseen, unseen, min_share, min_prequel_share)
             )
         if chosen >= 0:
-            before = prequel[chosen]
+            before = waits_for[chosen]
             withheld = (
                 before >= 0
                 and franchise_id[before] == g

@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.catalogue import MANY_FILMS, Catalogue, read_franchises
 from app.recommender import Franchises, Model, RecommendOptions, UserList, WatchStatus, recommend
-from app.recommender.array_types import BoolArray
+from app.recommender.array_types import BoolArray, Int64Array
 from app.recommender.fold_in import fold_in
 from app.recommender.franchise import CollapsedFranchises, collapse_franchises, way_through
 from app.recommender.parameters import FranchiseShares
@@ -176,6 +177,51 @@ def test_who_has_seen_all_seasons_goes_on_to_the_end_not_back_to_a_recap() -> No
     assert after_the_last(100, 60, 80, 10) == [1], "few did"
     assert after_the_last(100, 60, 80, 30) == [3], "but half as many have seen the end already"
     assert after_the_last(100, 60, 80, 30, end_is_version=True) == [1], "another version is no end"
+
+
+def of_films(
+    count: int, *, members: int = 10, demographics: str = "", relation: str = "side_story"
+) -> Franchises:
+    """Return a series, and films that are the ``relation`` of it."""
+    n = count + 1
+    columns = {
+        "anime_id": list(range(1, n + 1)),
+        "title": ["A"] * n,
+        "type": ["TV"] + ["Movie"] * count,
+        "franchise_id": [1] * n,
+        "watch_order": list(range(n)),
+        "members": [100] + [members] * count,
+        "demographics": [""] + [demographics] * count,
+        "relation_kind": [None] + [relation] * count,
+        "relation_id": [None] + [1] * count,
+    }
+    return read_franchises(Catalogue(columns), columns["anime_id"])
+
+
+def test_a_film_waits_for_its_series_unless_it_stands_by_itself() -> None:
+    assert of_films(2).waits_for.tolist() == [-1, 0, 0]
+    assert of_films(2).prequel.tolist() == [-1, -1, -1], "it is no sequel all the same"
+    assert of_films(2, relation="sequel").waits_for.tolist() == [-1, 0, 0]
+    for own in (
+        of_films(1, members=100),
+        of_films(1, demographics="Kids"),
+        of_films(1, relation="alternative"),
+        of_films(MANY_FILMS),
+    ):
+        assert set(own.waits_for.tolist()) == {-1}
+
+
+def test_who_looks_for_films_is_not_shown_what_waits_for_a_series() -> None:
+    films, lists = np.array([False, True]), np.array([100, 60], np.int32)
+    none, series = np.empty(0, np.int64), np.array([0], np.int64)
+
+    def shown_of(franchises: Franchises, seen: Int64Array, allowed: BoolArray) -> list[int]:
+        return shown(collapse_franchises(franchises, lists, SHARES, allowed, seen, none))
+
+    assert shown_of(of_films(1), none, films) == []
+    assert shown_of(of_films(1), series, films) == [1]
+    assert shown_of(of_films(1), none, films | True) == [0]
+    assert shown_of(of_films(1, demographics="Kids"), none, films) == [1]
 
 
 def test_the_way_through_is_what_a_fan_of_nothing_else_gets() -> None:

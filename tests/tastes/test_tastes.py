@@ -341,6 +341,47 @@ def test_who_has_seen_all_seasons_gets_the_film_that_goes_on(
     assert [item["anime_id"] for item in found] == [following]
 
 
+MUGEN_TRAIN, VIOLET_FILM, JUJUTSU_ZERO = 40456, 37987, 48561
+GOES_ON_WITH = {MUGEN_TRAIN: 38000, DEEP_SOUL: 34599, VIOLET_FILM: 33352, JUJUTSU_ZERO: 40748}
+"""A film -> the series without which it is not understood."""
+
+
+def test_a_film_that_goes_on_with_a_series_waits_for_it(client: FlaskClient) -> None:
+    """Every source that is free calls it a side story, as it does films of their own."""
+    films: dict[str, Any] = {"type": ["movie"], "year_from": 2020}
+    rows = [
+        {"anime_id": anime, "score": 10, "status": "completed"}
+        for anime in (ATTACK_ON_TITAN, DEATH_NOTE)
+    ]
+    found = {item["anime_id"] for item in answer(client, rows, **films)["recommendations"]}
+    assert len(found) == TOP
+    assert not found & {*GOES_ON_WITH}
+    rows += [
+        {"anime_id": anime, "score": 9, "status": "completed"} for anime in GOES_ON_WITH.values()
+    ]
+    found = {item["anime_id"] for item in answer(client, rows, **films)["recommendations"][:6]}
+    assert found >= {*GOES_ON_WITH}
+
+
+def test_a_child_is_shown_films_of_series_that_it_has_not_seen(client: FlaskClient) -> None:
+    """They tell a story each, as those of Doraemon, Pokémon and Conan."""
+    seen = {"Pokemon": 527, "Doraemon": 2471, "Conan": 235, "Digimon": 552}
+    for name, left_out in seen.items():
+        rows = [
+            {"anime_id": anime, "score": 9, "status": "completed"}
+            for anime in seen.values()
+            if anime != left_out
+        ]
+        found = [
+            item["title"]
+            for offset in (0, 100)
+            for item in answer(client, rows, type=["movie"], top=100, offset=offset)[
+                "recommendations"
+            ]
+        ]
+        assert any(name in title for title in found), name
+
+
 OURAN, IPPO = 853, 263
 
 
