@@ -81,7 +81,8 @@ class AppSettings(BaseSettings):
     is taken without a restart."""
 
     public_url: HttpUrl | None = None
-    """The app's own address, sent to services that want to know who asks."""
+    """The app's own address: what whole addresses begin with, and what services are told that want
+    to know who asks. Below a path it has the path, as `SCRIPT_NAME` has."""
 
     mal_client_id: Annotated[str | None, Field(validation_alias="MAL_CLIENT_ID", repr=False)] = None
     """Turns on MyAnimeList's API v2, the quickest way to a list there. Free from MyAnimeList; keep

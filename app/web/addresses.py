@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from flask import request
 
@@ -10,8 +10,16 @@ from app.web.state import get_app_state
 
 
 def own_origin() -> str:
-    """Return scheme and host: those of ``HAKKEN_PUBLIC_URL``, else those that were asked."""
-    return str(get_app_state().settings.public_url or request.host_url).rstrip("/")
+    """Return what makes `url_for` absolute: scheme and host, of ``HAKKEN_PUBLIC_URL`` if it is set.
+
+    Its path goes with them only where the server knows no root (``SCRIPT_NAME``), because what is
+    before this server takes it off: else addresses have it already.
+    """
+    public = str(get_app_state().settings.public_url or request.host_url)
+    if request.script_root:
+        parts = urlsplit(public)
+        return f"{parts.scheme}://{parts.netloc}"
+    return public.rstrip("/")
 
 
 def current_path() -> str:

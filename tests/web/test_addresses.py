@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
+from app import create_app
+from app.settings import AppSettings
 from app.web.addresses import current_address
 from tests.tiny_model import title_of
 from tests.web.fans import SCORED
@@ -27,6 +32,38 @@ def test_below_a_root_addresses_have_it_once(client: FlaskClient) -> None:
     assert "/hakken/hakken" not in text
     sitemap = client.get("/sitemap.xml", environ_overrides={"SCRIPT_NAME": "/hakken"}).text
     assert "<loc>http://localhost/hakken/example</loc>" in sitemap
+
+
+@pytest.mark.parametrize(
+    ("public", "root", "base"),
+    [
+        (None, "", "http://localhost"),
+        (None, "/hakken", "http://localhost/hakken"),
+        ("https://x.example/hakken", "/hakken", "https://x.example/hakken"),
+        ("https://x.example", "/hakken", "https://x.example/hakken"),
+        ("https://x.example:8443/hakken/", "", "https://x.example:8443/hakken"),  # is taken off
+    ],
+)
+def test_absolute_addresses_begin_with_where_visitors_find_hakken(
+    settings: AppSettings, public: str | None, root: str, base: str
+) -> None:
+    signing_in = dict.fromkeys(("anilist_client_id", "anilist_client_secret", "cookie_secret"), "x")
+    own = {"public_url": AppSettings(public_url=public).public_url, "hosts": "*", **signing_in}  # type: ignore[arg-type]
+    client = create_app(settings.model_copy(update=own)).test_client()
+
+    def get(address: str) -> TestResponse:
+        return client.get(address, environ_overrides={"SCRIPT_NAME": root})
+
+    page = read_html(get("/example").text)
+    assert page.one("meta", property="og:url").attributes["content"] == f"{base}/example"
+    assert f'<link href="{base}/example"/>' in get("/example?format=atom").text
+    assert f"<loc>{base}/example</loc>" in get("/sitemap.xml").text
+    assert f"curl &#39;{base}/api/v1/recommendations?" in get("/api").text
+    (server,) = (get("/api/v1/openapi.json").json or {})["servers"]
+    assert server["url"] == (base if public else root or "/")
+    if public:
+        asked = parse_qs(urlsplit(get("/oauth/anilist").location).query)
+        assert asked["redirect_uri"] == [f"{base}/oauth/anilist/callback"]
 
 
 def test_what_takes_a_filter_off_a_surprise_says_nothing_of_how_it_is_drawn(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from flask import Blueprint, Response, jsonify, render_template
+from flask import Blueprint, Response, jsonify, render_template, request
 
 from app.recommender import EngineName
 from app.web.addresses import own_origin
@@ -32,7 +32,8 @@ def show_api() -> Response:
     """Show the description to people."""
     (known,) = known_anime(get_library(), 1)
     description = _describe().to_openapi()
-    example = partial(example_command, base_url=own_origin(), anime_id=known.anime_id)
+    base_url = own_origin() + request.script_root
+    example = partial(example_command, base_url=base_url, anime_id=known.anime_id)
     page = render_template("api.html", description=description, example=example)
     return page_response(page, PUBLIC_HOUR)
 
@@ -44,5 +45,5 @@ def _describe() -> ApiDescription:
         version=state.version,
         engines=(EngineName.HAKKEN.value, *(library.model.engines if library else ())),
         words=library.attributes.facets.offered_words() if library else {},
-        server=str(state.settings.public_url or "").rstrip("/") or "/",
+        server=(own_origin() if state.settings.public_url else "") + request.script_root or "/",
     )

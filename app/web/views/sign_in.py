@@ -17,11 +17,12 @@ from app.lists import ListSource
 from app.lists.errors import PlanNotSaved, SignInFailed, SignInReason, SourceDown, TitleNotThere
 from app.lists.sign_in import SignIn
 from app.translation import gettext
+from app.web.addresses import own_origin
 from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import ResultsOptions, parse_page_query
 from app.web.requests.upload import parse_choice
 from app.web.services.anime import find_anime
-from app.web.state import get_app_state, get_library
+from app.web.state import get_library
 from app.web.views.responses import get_source_or_404, user_page_url
 from app.web.views.visitors import SignedInFan, remember_fan, require_own_form
 
@@ -93,8 +94,7 @@ def _site_or_404(slug: str) -> tuple[ListSource, SignIn]:
 
 def _redirect_uri(source: str) -> str:
     """Build the address that is registered at the site."""
-    base = str(get_app_state().settings.public_url).rstrip("/")
-    return base + url_for(".finish", source=source)
+    return own_origin() + url_for(".finish", source=source)
 
 
 def _take_verifier(site: ListSource) -> str:
