@@ -9,6 +9,7 @@ from functools import partial
 from xml.etree import ElementTree
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +23,9 @@ from app.schemas.recommendations import RecommendationSchema
 from app.shipped import find_shipped
 from app.web.presenters.takeaway import XML_FILTERS, FeedPlace, summarize_pick, to_calendar
 from app.web.requests.query import Season
-from app.web.services.showcase import SeasonOfYear
+from app.web.services.showcase import SeasonOfYear, current_season
+from app.web.state import get_library
+from app.web.views import recommendations
 from app.web.views.responses import NO_DATE
 from tests.web.test_pages import page, shown_ids
 
@@ -135,19 +138,49 @@ def test_the_page_leads_there(client: FlaskClient) -> None:
         assert (response.status_code, response.mimetype) == (200, kind)
 
 
-NOW = SeasonOfYear(2026, Season.FALL)
+def test_a_calendar_has_all_for_the_fan_that_begins_now_or_later(
+    client: FlaskClient, app: Flask
+) -> None:
+    with app.app_context():
+        library = get_library()
+        year = current_season(library).year
+        catalogue = library.catalogue
+
+    def titles(query: str) -> list[str]:
+        text = client.get(f"{ADDRESS}?{query}&format=ics").text.replace("\r\n ", "")
+        return re.findall("SUMMARY:(.*)\r\n", text)
+
+    found = (client.get(f"{ADDRESS}?n=100&year_from={year}&format=json").json or {})[
+        "recommendations"
+    ]
+    begins = [(each["title"], catalogue.get_anime(each["anime_id"])) for each in found]
+    for since in Season:
+        seasons = tuple(Season)[tuple(Season).index(since) :]
+        when = SeasonOfYear(year, since)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(recommendations, "current_season", lambda _, when=when: when)
+            wanted = [t for t, each in begins if (each.year or 0) > year or each.season in seasons]
+            assert titles("n=2") == wanted
+    assert len(wanted) > 5
+    assert titles("offset=3") == titles("surprise=7") == titles("n=2")
 
 
-def test_a_calendar_has_what_begins_now_or_later() -> None:
+def test_a_calendar_of_nothing_still_holds_something(client: FlaskClient) -> None:
+    text = client.get(f"{ADDRESS}?year_to=1990&format=ics").text
+    assert "BEGIN:VEVENT" not in text
+    assert text.count("BEGIN:VTIMEZONE") == text.count("END:VTIMEZONE") == 1
+    assert "BEGIN:VTIMEZONE" not in client.get(f"{ADDRESS}?format=ics").text
+
+
+def test_each_stands_on_the_first_day_of_its_season() -> None:
     anime = [
         Anime(1, "A", year=2026, season="fall"),
-        Anime(2, "B", year=2026, season="summer"),
         Anime(3, "C; D, E\\", year=2027, season="winter"),
         Anime(4, "F", year=2027),
         Anime(5, "G"),
     ]
     pairs = [(pick(each.anime_id, each.title), each) for each in anime]
-    text = to_calendar(pairs, NOW, PLACE, personal=True)
+    text = to_calendar(pairs, PLACE, personal=True)
     assert re.findall("DTSTART;VALUE=DATE:([0-9]+)\r\n", text) == ["20261001", "20270101"]
     assert re.findall("SUMMARY:(.*)\r\n", text) == ["A", "C\\; D\\, E\\\\"]
     assert text.count("BEGIN:VEVENT") == text.count("DTSTAMP:20261128T000000Z") == 2
@@ -164,7 +197,7 @@ def test_any_title_fits_into_feeds_and_calendars(titles: list[str]) -> None:
     assert len(ElementTree.fromstring(text).findall(f"{ATOM}entry")) == len(titles)
     anime = Anime(1, "A", year=2026, season="fall")
     place = replace(PLACE, owner=titles[0])
-    text = to_calendar([(each, anime) for each in picks], NOW, place, personal=True)
+    text = to_calendar([(each, anime) for each in picks], place, personal=True)
     lines = text.encode().split(b"\r\n")
     assert all(len(line) <= 75 for line in lines)
     unfolded = text.replace("\r\n ", "").split("\r\n")

@@ -20,10 +20,14 @@ from app.schemas.recommendations import RecommendationSchema
 from app.translation import in_english
 from app.web.presenters.text import describe_anime
 from app.web.requests.query import Season
-from app.web.services.showcase import SeasonOfYear
 
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LINE_OCTETS: Final = 75
+_NO_EVENT: Final = (
+    *("BEGIN:VTIMEZONE", "TZID:UTC", "BEGIN:STANDARD", "DTSTART:19700101T000000"),
+    *("TZOFFSETFROM:+0000", "TZOFFSETTO:+0000", "END:STANDARD", "END:VTIMEZONE"),
+)
+"""A calendar must hold something, and some that read it refuse one that does not."""
 _FIRST_MONTHS: Final = {season: 1 + 3 * place for place, season in enumerate(Season)}
 
 
@@ -61,13 +65,9 @@ XML_FILTERS = {"printable": printable, "cdata": cdata}
 
 @in_english()
 def to_calendar(
-    picks: Iterable[tuple[RecommendationSchema, Anime]],
-    since: SeasonOfYear,
-    place: FeedPlace,
-    *,
-    personal: bool,
+    picks: Iterable[tuple[RecommendationSchema, Anime]], place: FeedPlace, *, personal: bool
 ) -> str:
-    """Write what of the picks begins in a season or later as a calendar (RFC 5545).
+    """Write when picks begin as a calendar (RFC 5545).
 
     The catalogue knows seasons and no days, so each stands on the first day of its season.
     """
@@ -77,7 +77,7 @@ def to_calendar(
     ]
     for pick, anime in picks:
         begins = _first_day(anime)
-        if begins is None or begins < _first_day_of(since):
+        if begins is None:
             continue
         why = summarize_pick(pick, personal=personal)
         said = f"{why} It begins this season; the day is not known."
@@ -93,6 +93,8 @@ def to_calendar(
             "TRANSP:TRANSPARENT",
             "END:VEVENT",
         ]
+    if "BEGIN:VEVENT" not in lines:
+        lines += _NO_EVENT
     return "".join(f"{_fold(line)}\r\n" for line in [*lines, "END:VCALENDAR"])
 
 
@@ -107,11 +109,7 @@ def summarize_pick(pick: RecommendationSchema, *, personal: bool) -> str:
 def _first_day(anime: Anime) -> date | None:
     if not anime.year or anime.season not in tuple(Season):
         return None
-    return _first_day_of(SeasonOfYear(anime.year, Season(anime.season)))
-
-
-def _first_day_of(when: SeasonOfYear) -> date:
-    return date(when.year, _FIRST_MONTHS[when.season], 1)
+    return date(anime.year, _FIRST_MONTHS[Season(anime.season)], 1)
 
 
 def _ical(text: str) -> str:

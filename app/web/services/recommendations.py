@@ -94,12 +94,19 @@ def run_with_relaxations(
 
 
 def recommend_and_record(
-    library: Library, user_list: UserList, options: QueryOptions, unmapped: int = 0
+    library: Library,
+    user_list: UserList,
+    options: QueryOptions,
+    unmapped: int = 0,
+    allowed: BoolArray | None = None,
 ) -> FilteredRecommendations:
-    """Recommend, and count the list's entries; ``unmapped`` titles of it have no anime id."""
+    """Recommend, and count the list's entries; ``unmapped`` titles of it have no anime id.
+
+    ``allowed`` (n,) narrows the anime further than the options do.
+    """
     with RECOMMEND_SECONDS.time():
         estimates = estimate_for(library, user_list, options)
-        run = partial(recommend_with_filters, library, estimates)
+        run = partial(recommend_with_filters, library, estimates, allowed=allowed)
         filtered = run_with_relaxations(run, options, lambda found: len(found.recommendations))
     count_list_entries(library.model.find_positions(user_list.anime_id) >= 0, unmapped)
     return FilteredRecommendations(

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice, zip_longest
 
+import numpy as np
+
 from app.catalogue import Anime
+from app.recommender.array_types import BoolArray
 from app.web.requests.query import Season
 from app.web.services.library import Library
 
@@ -53,6 +56,14 @@ def current_season(library: Library) -> SeasonOfYear:
     """Return the season in which the data were made."""
     year, month = (int(part) for part in library.model.manifest.created.split("-")[:2])
     return SeasonOfYear(year, _SEASONS[(month - 1) // 3])
+
+
+def begins_since(library: Library, when: SeasonOfYear) -> BoolArray:
+    """Where an anime begins in a season or later, (n,); not where its season is unknown."""
+    year, season = library.attributes.year, library.attributes.facets.season
+    rest_of_year = _SEASONS[_SEASONS.index(when.season) :]
+    this_year = season.mask(*(each for each in rest_of_year if each in season.names))
+    return np.where(year == when.year, this_year, (year > when.year) & season.mask(*season.names))
 
 
 def anime_of_season(library: Library, when: SeasonOfYear, count: int) -> list[Anime]:

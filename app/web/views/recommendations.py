@@ -25,7 +25,6 @@ from app.web.requests.pick_list import (
     picks_to_anime_list,
 )
 from app.web.requests.query import (
-    MAX_TOP,
     QueryOptions,
     ResultsOptions,
     parse_page_query,
@@ -44,7 +43,7 @@ from app.web.requests.upload import (
 from app.web.services.example_lists import EXAMPLE_LIST
 from app.web.services.recommendations import SURPRISES, draw_surprise, recommend_and_record
 from app.web.services.shelves import Shelf, build_shelves, has_shelves
-from app.web.services.showcase import current_season, known_anime, season_anime
+from app.web.services.showcase import begins_since, current_season, known_anime, season_anime
 from app.web.services.user_lists import resolve_user, to_user_list
 from app.web.state import get_app_state, get_library
 from app.web.views.responses import (
@@ -226,13 +225,15 @@ def _render_or_export(
     anime_list: AnimeList, options: ResultsOptions, file_format: str | None, context: dict[str, Any]
 ) -> str | AnyResponse:
     library, user_list = get_library().in_language(options.title), to_user_list(anime_list)
-    asked = options if options.surprise is None else options.with_changes(top=SURPRISES)
+    asked, allowed = options, None
     if file_format == CALENDAR:
-        # Of everything that is for the fan: the best of all times are rarely on air.
-        first_year = max(options.year_from or 0, current_season(library).year)
-        asked = options.with_changes(top=MAX_TOP, year_from=first_year)
-    filtered = recommend_and_record(library, user_list, asked, anime_list.unmapped)
-    if options.surprise is not None:
+        # All that begins, not the page that leads here: the best of all times are rarely on air.
+        asked = options.with_changes(top=len(library.model), offset=0, surprise=None)
+        allowed = begins_since(library, current_season(library))
+    elif options.surprise is not None:
+        asked = options.with_changes(top=SURPRISES)
+    filtered = recommend_and_record(library, user_list, asked, anime_list.unmapped, allowed)
+    if asked.surprise is not None and options.surprise is not None:
         # It is drawn from more than the page shows, which the page's links need not know.
         filtered = filtered.with_top(options.top)
         filtered = replace(filtered, result=draw_surprise(filtered.result, options.surprise))

@@ -22,7 +22,6 @@ from app.web.presenters.export import ExportedAnswer, to_csv
 from app.web.presenters.takeaway import FeedPlace, summarize_pick, to_calendar
 from app.web.requests.query import QueryOptions, to_page_query
 from app.web.requests.values import InvalidQuery
-from app.web.services.showcase import current_season
 from app.web.state import get_app_state, get_library
 
 SUBMITTED = "apply"
@@ -92,8 +91,7 @@ def feed_response(
     else:
         anime = (library.catalogue.get_anime(each.anime_id) for each in answer.recommendations)
         pairs = zip(answer.recommendations, anime, strict=True)
-        season = current_season(library)
-        text = to_calendar(pairs, season, place, personal=answer.personal)
+        text = to_calendar(pairs, place, personal=answer.personal)
         response = Response(text, mimetype="text/calendar")
     response.headers["Content-Disposition"] = f'inline; filename="hakken.{file_format}"'
     if not anime_list.is_private:
