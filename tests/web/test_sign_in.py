@@ -188,6 +188,28 @@ def test_nobody_else_is_served_a_private_list(world: World, source: str) -> None
 
 
 @both_sites
+def test_what_others_cannot_have_is_not_offered(world: World, source: str) -> None:
+    owner = world.browser()
+    owner.sign_in(source)
+    for path in ("user", "favourites"):
+        private = owner.open(f"/{path}/{source}/{FAN}").page
+        assert not private.all("meta", property="og:image")
+    picks, together = f"/user/{source}/{FAN}", f"/together/{source}/{FAN}/anilist/Public"
+    for told in (owner.open(picks).page.text, owner.open(together).page.text):
+        assert "only you see this page" in told
+        assert "Whoever has the link sees" not in told
+
+    def taken_along(answer: Answer) -> list[str]:
+        (line,) = [each for each in answer.page.all("p") if "Take it with you" in each.text]
+        return [each.text for each in line.all("a")]
+
+    public = taken_along(owner.open("/user/anilist/Public"))
+    left_out = {"Feed", "Calendar of what begins", "Stremio", "List for Sonarr"}
+    assert left_out < set(public)
+    assert taken_along(owner.open(picks)) == [each for each in public if each not in left_out]
+
+
+@both_sites
 def test_nothing_of_it_is_kept(world: World, source: str) -> None:
     browser = world.browser()
     browser.sign_in(source)

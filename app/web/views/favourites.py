@@ -46,6 +46,7 @@ class FavouritesPage(ListPage):
             site=source.name,
             link=source.list_url(name),
             source=source.slug,
+            private=anime_list.is_private,
             picks=user_page_url(picks, source.slug, self.user.username, options),
         )
 

@@ -132,4 +132,5 @@ def _respond(
         action=current_page_url(QueryOptions()),
         page_query=to_page_query,
         example=is_example,
+        private=any(each.is_private for each in lists),
     )

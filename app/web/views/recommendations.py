@@ -261,5 +261,6 @@ def _render_or_export(
         has_tvdb_ids=library.catalogue.has_tvdb_ids,
         source=anime_list.source,
         age=anime_list.age,
+        private=anime_list.is_private,
         **context,
     )

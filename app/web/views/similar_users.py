@@ -91,6 +91,7 @@ def _render(
         results=PageControls(**controls),
         name=anime_list.username or user.username,
         site=user.source.name,
+        private=anime_list.is_private,
         address=current_page_url,
         action=current_page_url(QueryOptions()),
         page_query=to_page_query,
