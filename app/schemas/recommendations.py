@@ -169,7 +169,7 @@ class FilterRelaxationSchema(Schema):
 
     options: Sequence[str]
     label: str
-    would_show: Annotated[int, Field(ge=1)]
+    would_show: Annotated[int, Field(ge=1, description="at most 100, which says 100 or more")]
 
 
 class RatingCeilingSchema(Schema):

@@ -206,6 +206,25 @@ def test_when_nothing_is_left_it_says_what_to_relax(client: FlaskClient) -> None
     ]
 
 
+def test_behind_the_last_page_no_filter_is_to_blame(client: FlaskClient) -> None:
+    results = page(client, f"{USER}&type=tv&offset=90")
+    (back,) = results.one("p", class_="nothing").all("a")
+    assert "offset" not in back.attributes["href"]
+    assert shown_ids(page(client, back.attributes["href"]))
+    body = client.get(f"{API}&type=tv&offset=90").json
+    assert body is not None
+    assert (body["recommendations"], "relax" in body) == ([], False)
+
+
+def test_what_to_relax_leads_to_the_first_page(client: FlaskClient) -> None:
+    query = "type=tv&year_to=1900&offset=90"
+    (relax,) = page(client, f"{USER}&{query}").one("section", class_="nothing").all("a")
+    count = len(shown_ids(page(client, relax.attributes["href"])))
+    body = client.get(f"{API}&{query}").json
+    assert body is not None
+    assert [each["would_show"] for each in body["relax"]] == [count]
+
+
 def test_when_taking_one_off_is_not_enough_all_can_go(client: FlaskClient) -> None:
     results = page(client, f"{USER}&type=music&year_from=2090&hide={SCORED[0]}")
     (clear,) = results.one("section", class_="nothing").all("a")

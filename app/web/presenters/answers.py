@@ -242,11 +242,13 @@ def _build_answer(
     **further: Any,
 ) -> AnswerT:
     """Build any of the answers with recommendations; ``further`` are its own fields."""
-    is_filtered_out = bool(filtered.filters) and not filtered.result.recommendations
+    is_empty = not filtered.result.recommendations and not filtered.is_past_end
     return response.build(
         filtered.result,
         library.catalogue,
-        relax=_describe_relaxations(filtered.relaxations) if is_filtered_out else None,
+        relax=_describe_relaxations(filtered.relaxations)
+        if is_empty and filtered.filters
+        else None,
         ceiling=_ceiling_schema(library, filtered.filters, options),
         **further,
     )

@@ -169,7 +169,8 @@ def _build_filter_form(
 
     ``fields()`` builds the fields, and ``kept_fields`` keeps them as they are rendered.
     ``active_filters`` and ``mark_links`` can be taken off; ``relaxation_links`` say what to take
-    off when nothing is left, ``clear_link`` has no filter.
+    off when nothing is left, ``clear_link`` has no filter. ``first_link`` leads back from behind
+    the last page.
     """
     query = to_page_query(options)
     asked = options.with_changes(**_defaults_of(options, _NOT_IN_FIELDS))
@@ -194,6 +195,9 @@ def _build_filter_form(
             )
             for each in filtered.relaxations
         ],
+        "first_link": OptionLink(gettext("To the first page"), options.with_changes(offset=0))
+        if filtered.is_past_end
+        else None,
         "clear_link": OptionLink(gettext("Clear all filters"), _without_filters(options)),
     }
 

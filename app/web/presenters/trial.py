@@ -58,8 +58,10 @@ def try_pages(library: Library) -> None:
         estimates = estimate_items(model, trial_list(model))
         one, other = (fold_in(model, to_user_list(each)) for each in _trial_lists(library))
         # Not by the services, which count what visitors ask.
-        filtered = FilteredResult(recommend(model, estimates, options), [], [])
-        pair = FilteredResult(recommend_group(model, one, other, options), [], [])
+        filtered = FilteredResult(recommend(model, estimates, options), [], [], is_past_end=False)
+        pair = FilteredResult(
+            recommend_group(model, one, other, options), [], [], is_past_end=False
+        )
         for answer in _answers(library, filtered, pair):
             # What has no number where the schema promises one is refused here.
             adapter_of(type(answer)).validate_json(to_json(answer))

@@ -51,11 +51,13 @@ class FilteredResult(Generic[ResultT]):
     """What was found, and the filters that it went through.
 
     ``relaxations``, when nothing is left: the filters that alone let something in, best first.
+    ``is_past_end``: there is something, but all of it stands before the ``offset``.
     """
 
     result: ResultT
     filters: list[ActiveFilter]
     relaxations: list[FilterRelaxation]
+    is_past_end: bool
 
     def with_top(self, top: int) -> Self:
         """Copy it for a page that asks for so many: what takes a filter off says so."""
@@ -82,15 +84,24 @@ def run_with_relaxations(
     options: QueryOptions,
     count_results: Callable[[ResultT], int],
 ) -> FilteredResult[ResultT]:
-    """Run a query, and if it finds nothing run it again without each of its filters."""
+    """Run a query, and if it finds nothing run it again without each of its filters.
+
+    Unless filters are not to blame, but the ``offset``. Counts end at `MAX_TOP`.
+    """
     found, filters = run(options)
     relaxations: list[FilterRelaxation] = []
-    for each in filters if not count_results(found) else ():
-        without, _ = run(each.options_without.with_changes(top=MAX_TOP))
+    if count_results(found):
+        return FilteredResult(found, filters, relaxations, is_past_end=False)
+    if options.offset and count_results(run(options.with_changes(offset=0, top=1))[0]):
+        return FilteredResult(found, filters, relaxations, is_past_end=True)
+    for each in filters:
+        options_without = each.options_without.with_changes(offset=0)
+        without, _ = run(options_without.with_changes(top=MAX_TOP))
         if count := count_results(without):
+            each = replace(each, options_without=options_without)
             relaxations.append(FilterRelaxation(each, count))
     relaxations.sort(key=lambda each: -each.result_count)
-    return FilteredResult(found, filters, relaxations)
+    return FilteredResult(found, filters, relaxations, is_past_end=False)
 
 
 def recommend_and_record(
@@ -110,7 +121,7 @@ def recommend_and_record(
         filtered = run_with_relaxations(run, options, lambda found: len(found.recommendations))
     count_list_entries(library.model.find_positions(user_list.anime_id) >= 0, unmapped)
     return FilteredRecommendations(
-        filtered.result, filtered.filters, filtered.relaxations, estimates
+        filtered.result, filtered.filters, filtered.relaxations, filtered.is_past_end, estimates
     )
 
 
