@@ -48,6 +48,19 @@ def test_what_is_shown_can_be_kept(client: FlaskClient) -> None:
     assert client.get(plain.attributes["href"]).mimetype == "text/csv"
 
 
+@pytest.mark.parametrize("query", ["type=tv&year_to=1900", "rating=g", "n=5"])
+def test_data_are_as_the_api_has_them(client: FlaskClient, query: str) -> None:
+    kept = client.get(f"/user/anilist/Regular?{query}&format=json&lang=ja&title=romaji").json
+    top = query.replace("n=", "top=")
+    api = client.get(f"/api/v1/recommendations?source=anilist&username=Regular&{top}").json
+    assert kept is not None
+    assert api is not None
+    assert ("relax" in kept, "ceiling" in kept) == ("year" in query, "rating" in query)
+    for name in kept.keys() - {"list"}:  # where it is from is told by the API alone
+        assert kept[name] == api[name]
+    assert api.keys() - kept.keys() == {"source", "username"}
+
+
 def test_an_upload_s_picks_can_be_kept(client: FlaskClient) -> None:
     shown = read_html(send(client, regular_export()).text)
     carried = shown.one("input", name="list").attributes["value"]

@@ -53,10 +53,13 @@ AnswerT = TypeVar("AnswerT", bound=RecommendationsResponse)
 
 
 def recommendations_answer(
-    library: Library, filtered: FilteredResult[RecommendationResult], options: QueryOptions
+    library: Library,
+    filtered: FilteredResult[RecommendationResult],
+    options: QueryOptions,
+    site: str | None = None,
 ) -> RecommendationsResponse:
     """Answer with recommendations; where filters left nothing, with which of them to relax."""
-    return _build_answer(RecommendationsResponse, library, filtered, options)
+    return _build_answer(RecommendationsResponse, library, filtered, options, site=site)
 
 
 def user_recommendations_answer(

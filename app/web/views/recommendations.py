@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.card_images import CardShape
 from app.lists.entry import AnimeList
 from app.lists.files import place_entries
-from app.schemas.recommendations import RecommendationsResponse
+from app.translation import in_english
+from app.web.presenters.answers import recommendations_answer
 from app.web.presenters.results import build_results_page
 from app.web.presenters.share_card import build_taste_card
 from app.web.presenters.taste_summary import summarize_taste
@@ -232,13 +234,14 @@ def _render_or_export(
         allowed = begins_since(library, current_season(library))
     elif options.surprise is not None:
         asked = options.with_changes(top=SURPRISES)
-    filtered = recommend_and_record(library, user_list, asked, anime_list.unmapped, allowed)
+    with in_english() if file_format == "json" else nullcontext():  # which names filters
+        filtered = recommend_and_record(library, user_list, asked, anime_list.unmapped, allowed)
     if asked.surprise is not None and options.surprise is not None:
         # It is drawn from more than the page shows, which the page's links need not know.
         filtered = filtered.with_top(options.top)
         filtered = replace(filtered, result=draw_surprise(filtered.result, options.surprise))
     result = filtered.result
-    answer = RecommendationsResponse.build(result, library.catalogue, site=anime_list.source)
+    answer = recommendations_answer(library, filtered, options, anime_list.source)
     if file_format in tuple(CardShape):
         card = build_taste_card(
             library, result, answer, context.get("name"), is_example=context.get("sample", False)
