@@ -241,6 +241,21 @@ def test_a_pasted_profile_decides_by_itself(serve: Serve, typed: str, address: s
     assert response.location == address
 
 
+def test_a_profile_decides_wherever_the_api_asks_for_a_name(serve: Serve) -> None:
+    client = serve()
+    other = "with_source=shikimori&with_username=Regular"
+    for path in ("recommendations?", f"anime/{SCORED[0]}/for?", "fans?", f"together?{other}&"):
+        plain, pasted = (
+            client.get(f"/api/v1/{path}source={source}&username={name}").json
+            for source, name in (("kitsu", "Regular"), ("anilist", "kitsu.app/users/Regular"))
+        )
+        assert plain is not None
+        assert pasted is not None
+        # This model keeps no fans, which is only told of a list that was read.
+        plain.pop("request_id", None)
+        assert plain == {name: pasted[name] for name in plain}
+
+
 def test_settings_that_hold_secrets_are_not_shown(
     monkeypatch: pytest.MonkeyPatch, serve: Serve
 ) -> None:

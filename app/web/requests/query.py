@@ -286,7 +286,12 @@ MULTI_VALUE_OPTIONS = frozenset(
 class _UserNamed(StrictQuery):
     source: Annotated[str, Field(description="the site, such as anilist")]
     username: Annotated[
-        str, Field(min_length=1, max_length=100, description="a username on that site")
+        str,
+        Field(
+            min_length=1,
+            max_length=100,
+            description="a username on that site, or the address of a profile on any",
+        ),
     ]
 
 
@@ -309,7 +314,10 @@ class PairQuery(UserQuery):
 
     with_source: Annotated[str, Field(description="the site of the second fan")]
     with_username: Annotated[
-        str, Field(min_length=1, max_length=100, description="the second fan’s username there")
+        str,
+        Field(
+            min_length=1, max_length=100, description="the second fan’s username there, or profile"
+        ),
     ]
 
 

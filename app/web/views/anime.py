@@ -18,7 +18,7 @@ from app.web.requests.query import (
 )
 from app.web.services.anime import find_anime, judge_for_fan
 from app.web.services.library import Library
-from app.web.services.user_lists import UserRef, fetch_list, get_source, resolve_user
+from app.web.services.user_lists import UserRef, fetch_list, resolve_user
 from app.web.state import get_library
 from app.web.views.responses import PUBLIC_HOUR, json_response, page_response
 from app.web.views.visitors import refer_to_user
@@ -79,7 +79,7 @@ def get_anime_for_fan(anime_id: int) -> Response:
     anime, position = _find_or_404(anime_id)
     query = parse_query(ForFanQuery, request.args)
     library, anime = get_library().in_language(query.title), anime.called(query.title)
-    user = UserRef(get_source(library, query.source), query.username)
+    user = resolve_user(library, query.source, query.username)
     return json_response(_judge(library, anime, position, user))
 
 

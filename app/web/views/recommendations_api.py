@@ -16,7 +16,7 @@ from app.web.requests.body import parse_body
 from app.web.requests.query import QueryOptions, UserQuery, parse_query
 from app.web.requests.upload import MAX_UPLOAD_BYTES, parse_list_file, read_whole_body
 from app.web.services.recommendations import recommend_and_record
-from app.web.services.user_lists import UserRef, fetch_list, get_source, to_user_list
+from app.web.services.user_lists import fetch_list, resolve_user, to_user_list
 from app.web.state import get_app_state, get_library
 from app.web.views.responses import json_response
 
@@ -29,7 +29,7 @@ def get_user_recommendations() -> Response:
     """Recommend for the public list of a user of another site."""
     query = parse_query(UserQuery, request.args)
     library = get_library().in_language(query.title)
-    anime_list = fetch_list(UserRef(get_source(library, query.source), query.username))
+    anime_list = fetch_list(resolve_user(library, query.source, query.username))
     user_list = to_user_list(anime_list)
     filtered = recommend_and_record(library, user_list, query, anime_list.unmapped)
     return json_response(user_recommendations_answer(library, filtered, query, anime_list))

@@ -26,7 +26,7 @@ from app.web.requests.query import (
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult
 from app.web.services.similar_users import find_similar_users
-from app.web.services.user_lists import UserRef, fetch_list, get_source
+from app.web.services.user_lists import UserRef, fetch_list, resolve_user
 from app.web.state import get_library
 from app.web.views.responses import (
     SUBMITTED,
@@ -66,7 +66,7 @@ def get_similar_users() -> Response:
     """Answer with the users most like a user, and what they loved."""
     query = parse_query(SimilarUsersQuery, request.args)
     library = get_library().in_language(query.title)
-    anime_list = fetch_list(UserRef(get_source(library, query.source), query.username))
+    anime_list = fetch_list(resolve_user(library, query.source, query.username))
     found = find_similar_users(library, anime_list, query)
     return json_response(similar_users_answer(library, found.result, query, anime_list))
 
