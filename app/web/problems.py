@@ -13,6 +13,7 @@ from app.schemas.base import FieldError
 from app.translation import gettext, mark, ngettext
 from app.web.requests.body import InvalidBody, MalformedJson
 from app.web.requests.values import InvalidQuery
+from app.web.services.anime import UnknownAnime
 from app.web.services.library import ModelUnavailable
 from app.web.services.pair_recommendations import PairListError
 from app.web.services.recommendations import TvdbIdsUnknown
@@ -101,6 +102,7 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     MalformedJson: ProblemType("bad-json", 400, mark("The body is not JSON")),
     InvalidBody: ProblemType("bad-body", 422, mark("The body has the wrong shape")),
     ClientRateLimited: ProblemType("too-many-requests", 429, mark("A little slower, please")),
+    UnknownAnime: ProblemType("unknown-anime", 404, mark("No such anime")),
     TvdbIdsUnknown: ProblemType("no-tvdb-ids", 501, mark("No list for Sonarr here")),
     ModelUnavailable: ProblemType("being-updated", 503, mark("Hakken is being updated")),
 }

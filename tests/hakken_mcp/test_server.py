@@ -136,6 +136,9 @@ def test_a_running_hakken_is_asked(address: str) -> None:
         wrong = await client.call_tool("recommend", {**REGULAR, "genres": ["no such genre"]})
         assert wrong.is_error
         assert "genre" in text_of(wrong)
+        unknown = await client.call_tool("similar", {"anime_id": 999_999_999})
+        assert unknown.is_error
+        assert "no anime with MyAnimeList’s number 999999999" in text_of(unknown)
 
     ask_server({}, "--url", address, work=work)
 

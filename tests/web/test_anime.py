@@ -143,10 +143,15 @@ def test_awkward_anime_have_a_page(client: FlaskClient) -> None:
 
 
 def test_what_nobody_knows_is_not_found(client: FlaskClient) -> None:
-    assert client.get("/anime/999999999").status_code == 404
-    for tail in ("", "/similar"):
+    told = "Hakken knows no anime with MyAnimeList’s number 999999999: look for it by title."
+    response = client.get("/anime/999999999")
+    assert response.status_code == 404
+    assert told in response.text
+    for tail in ("", "/similar", "/for?source=anilist&username=Regular"):
         refused = client.get(f"/api/v1/anime/999999999{tail}")
         assert (refused.status_code, refused.mimetype) == (404, "application/problem+json")
+        assert refused.json is not None
+        assert (refused.json["type"], refused.json["detail"]) == ("/problems/unknown-anime", told)
     assert client.get(f"/anime/{10**30}").status_code == 404
     assert client.get(f"/api/v1/anime/{ONE}/similar?top=0").status_code == 400
 

@@ -130,6 +130,5 @@ def _pages(
 
 def _trial_anime(library: Library) -> Iterator[tuple[Any, int]]:
     for anime_id in trial_list(library.model, 2).anime_id.tolist():
-        found = find_anime(library, anime_id)
-        if found is not None:
-            yield found
+        if anime_id in library.catalogue:
+            yield find_anime(library, anime_id)

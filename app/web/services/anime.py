@@ -18,6 +18,7 @@ from app.recommender.franchise import way_through
 from app.recommender.similar_items import MATRICES, similar_items, similarity_sources
 from app.schemas.anime import AnimeStatsSchema
 from app.schemas.recommendations import AnimeForFanResponse, RecommendationSchema
+from app.translation import gettext
 from app.web.requests.query import PlannedMode, QueryOptions, SimilarQuery
 from app.web.services.filters import build_active_filters
 from app.web.services.library import Library
@@ -27,10 +28,22 @@ from app.web.services.user_lists import to_user_list
 TOP_SCORE = 10.0
 
 
-def find_anime(library: Library, anime_id: int) -> tuple[Anime, int] | None:
-    """Look an anime and its position up; None if the catalogue does not know it."""
+class UnknownAnime(Exception):  # noqa: N818 -- it names what was asked for, as the errors of lists do
+    """The catalogue has no anime of this number."""
+
+    def __init__(self, anime_id: int) -> None:
+        super().__init__(
+            gettext(
+                "Hakken knows no anime with MyAnimeList’s number %(number)s: look for it by title.",
+                number=anime_id,
+            )
+        )
+
+
+def find_anime(library: Library, anime_id: int) -> tuple[Anime, int]:
+    """Look an anime and its position up. Raises UnknownAnime: the catalogue does not know it."""
     if anime_id not in library.catalogue:
-        return None
+        raise UnknownAnime(anime_id)
     position = int(library.model.find_positions(np.array([anime_id], np.int64))[0])
     return library.catalogue.get_anime(anime_id), position
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, render_template, request
+from flask import Blueprint, Response, render_template, request
 
 from app.catalogue import Anime
 from app.schemas.recommendations import AnimeForFanResponse
@@ -30,7 +30,7 @@ blueprint = Blueprint("anime", __name__)
 @rate_limited(Cost.PAGE)
 def show_anime(anime_id: int) -> Response:
     """Show the page of an anime."""
-    anime, position = _find_or_404(anime_id)
+    anime, position = find_anime(get_library(), anime_id)
     language = parse_title_language(request.args)
     library = get_library().in_language(language)
     context = anime_page_context(library, anime.called(language), position)
@@ -42,7 +42,7 @@ def show_anime(anime_id: int) -> Response:
 def get_anime(anime_id: int) -> Response:
     """Answer with the same as JSON; ``in_model`` is null for an anime that too few users list."""
     library = get_library()
-    anime, position = _find_or_404(anime_id)
+    anime, position = find_anime(library, anime_id)
     return json_response(anime_answer(library, anime, position), PUBLIC_HOUR)
 
 
@@ -51,7 +51,7 @@ def get_anime(anime_id: int) -> Response:
 def get_similar_anime(anime_id: int) -> Response:
     """Answer with what is like an anime, in every way that the model knows."""
     library = get_library()
-    _, position = _find_or_404(anime_id)
+    _, position = find_anime(library, anime_id)
     query = parse_query(SimilarQuery, request.args)
     return json_response(similar_anime_answer(library, anime_id, position, query), PUBLIC_HOUR)
 
@@ -61,7 +61,7 @@ def get_similar_anime(anime_id: int) -> Response:
 def show_anime_for_fan(anime_id: int) -> str:
     """Show the page of an anime, and whether it is for a fan."""
     typed = request.args
-    anime, position = _find_or_404(anime_id)
+    anime, position = find_anime(get_library(), anime_id)
     meant = resolve_user(get_library(), typed.get("source", ""), typed.get("username", ""))
     user = refer_to_user(meant.source, meant.username)
     language = parse_title_language(typed)
@@ -76,7 +76,7 @@ def show_anime_for_fan(anime_id: int) -> str:
 @rate_limited(Cost.LIST)
 def get_anime_for_fan(anime_id: int) -> Response:
     """Answer whether an anime is for a fan."""
-    anime, position = _find_or_404(anime_id)
+    anime, position = find_anime(get_library(), anime_id)
     query = parse_query(ForFanQuery, request.args)
     library, anime = get_library().in_language(query.title), anime.called(query.title)
     user = resolve_user(library, query.source, query.username)
@@ -100,7 +100,3 @@ def _judge(library: Library, anime: Anime, position: int, user: UserRef) -> Anim
     anime_list = fetch_list(user)
     username = anime_list.username or user.username
     return judge_for_fan(library, anime, position, anime_list, username)
-
-
-def _find_or_404(anime_id: int) -> tuple[Anime, int]:
-    return find_anime(get_library(), anime_id) or abort(404)

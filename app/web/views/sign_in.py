@@ -71,7 +71,7 @@ def add_to_plan(source: str) -> AnyResponse:
     site, sign_in = _site_or_404(source)
     fan = require_own_form(site)
     number = request.form.get("anime_id", type=int) or abort(400)
-    anime, _ = find_anime(get_library(), number) or abort(404)
+    anime, _ = find_anime(get_library(), number)
     options = parse_page_query(parse_choice(request.form.get("page", "")), ResultsOptions)
     flash(_add_to_plan(fan, sign_in, anime.called(options.title)))
     return redirect(user_page_url(_PICKS, source, fan.name, options), 303)
