@@ -40,10 +40,12 @@ def test_what_is_small_or_packed_already_stays_as_it_is(client: FlaskClient) -> 
 
 def test_a_static_file_that_is_known_is_not_sent_again(client: FlaskClient) -> None:
     with client.get("/static/hakken.css", headers=GZIP) as first:
-        etag = first.headers["ETag"]
-    with client.get("/static/hakken.css", headers={**GZIP, "If-None-Match": etag}) as again:
+        told = {name: first.headers[name] for name in ("ETag", "Cache-Control", "Vary")}
+    known = {**GZIP, "If-None-Match": told["ETag"]}
+    with client.get("/static/hakken.css", headers=known) as again:
         assert again.status_code == 304
         assert not again.data
+        assert {name: again.headers.get(name) for name in told} == told
 
 
 def test_a_stream_arrives_piece_by_piece() -> None:

@@ -28,7 +28,6 @@ def _compress(response: Response) -> Response:
     if not (response.mimetype or "").startswith(COMPRESSIBLE_TYPES) or response.status_code in {
         204,
         206,
-        304,
     }:
         return response
     response.vary.add("Accept-Encoding")
@@ -39,13 +38,15 @@ def _compress(response: Response) -> Response:
         response.response = _compress_stream(cast("Iterable[bytes]", response.iter_encoded()))
         response.headers.pop("Content-Length", None)
     else:
-        response.direct_passthrough = False
-        data = response.get_data()
-        if len(data) < MIN_BYTES:
+        size = (response.content_length or 0) if static else len(response.get_data())
+        if size < MIN_BYTES:
             return response
-        response.set_data(gzip.compress(data, GZIP_LEVEL, mtime=0))
         if etag := response.get_etag()[0]:
             response.set_etag(etag, weak=True)  # the same file, in other bytes
+        if response.status_code == 304:  # it has the headers of the answer, but no body
+            return response
+        response.direct_passthrough = False
+        response.set_data(gzip.compress(response.get_data(), GZIP_LEVEL, mtime=0))
     response.headers["Content-Encoding"] = "gzip"
     return response
 
