@@ -89,10 +89,11 @@ def test_a_user_is_answered_with_the_same_picks(client: FlaskClient) -> None:
 def test_defaults_and_forms_of_a_value_mean_the_same(client: FlaskClient) -> None:
     short = post(client, {"list": LIST})
     spelt = [{**row, "status": "completed"} for row in LIST]
-    coded = [{**row, "status": 2} for row in LIST]
     options = {"top": 20, "order": "match", "adult": False}
     assert post(client, {"list": spelt, **options}).data == short.data
-    assert post(client, {"list": coded}).data == short.data
+    for code in (2, 2.0):
+        coded = [{**row, "status": code} for row in LIST]
+        assert post(client, {"list": coded}).data == short.data
     nothing = post(client, {"list": [{"anime_id": SCORED[0]}]}).data
     for score in (None, 0, 0.0):
         assert post(client, {"list": [{"anime_id": SCORED[0], "score": score}]}).data == nothing
@@ -140,6 +141,7 @@ def test_an_empty_user_list_gets_popular_picks(client: FlaskClient) -> None:
         ({"anime_id": 1, "score": float("inf")}, "list[0].score"),
         ({"anime_id": 1, "status": "finished"}, "list[0].status"),
         ({"anime_id": 1, "status": 5}, "list[0].status"),
+        ({"anime_id": 1, "status": 2.5}, "list[0].status"),
         ({"anime_id": 1, "status": True}, "list[0].status"),
         ({"anime_id": 1, "status": None}, "list[0].status"),
         ({"anime_id": 1, "Score": 9}, "list[0].Score"),

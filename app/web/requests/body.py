@@ -47,8 +47,8 @@ class InvalidBody(Exception):  # noqa: N818
 def _parse_status(value: object) -> WatchStatus:
     if isinstance(value, str) and value in _STATUS_BY_SLUG:
         return _STATUS_BY_SLUG[value]
-    if isinstance(value, int) and not isinstance(value, bool) and value in list(WatchStatus):
-        return WatchStatus(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value in _STATUS_CODES:
+        return WatchStatus(int(value))
     raise ValueError(_STATUS_RULE)
 
 
