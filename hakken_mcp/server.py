@@ -76,7 +76,10 @@ def build_server(api: HakkenApi) -> MCPServer[Any]:
         )
 
     def explain(source: Source, username: Username, anime_id: AnimeId) -> Answer:
-        """Say whether one anime is for one person, and why; or what they gave it already."""
+        """Say whether one anime is for one person, and why; or what they gave it already.
+
+        rank is its place among their best matches.
+        """
         return api.get(f"anime/{anime_id}/for", source=source, username=username)
 
     def similar(anime_id: AnimeId, top: Top = 10) -> Answer:

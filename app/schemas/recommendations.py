@@ -254,7 +254,8 @@ class FileRecommendationsResponse(RecommendationsResponse):
 class AnimeForFanResponse(ListOwner, AnimeTitle):
     """What the fan would make of an anime, or has made of it.
 
-    `recommendation` is null for what was seen, and for what too few fans know.
+    `recommendation` is null for what was seen, and for what too few fans know. Its `rank` is the
+    place among the picks without options that the anime has, or would have if it was one of them.
     """
 
     model: str

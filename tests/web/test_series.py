@@ -10,6 +10,9 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.settings import AppSettings
+from app.web.services.anime import find_anime, judge_for_fan
+from app.web.services.example_lists import EXAMPLE_LIST
+from app.web.state import get_library
 from tests.web.html_page import read_html
 
 BUNDLED = Path(__file__).parents[2] / "bundled_model"
@@ -190,3 +193,16 @@ def test_what_comes_next_is_what_its_fans_went_on_with(
 
 def test_a_film_of_old_is_still_the_beginning(bundled: FlaskClient) -> None:
     assert told_on_page(bundled, LOGH)["Start here"] == str(LOGH_FILM)
+
+
+def test_one_that_is_asked_for_has_its_place_and_its_series(bundled: FlaskClient) -> None:
+    picks = (bundled.get("/example?format=json&n=100").json or {})["recommendations"]
+    assert any(pick["more_of_franchise"] for pick in picks)
+    with bundled.application.app_context():
+        library = get_library()
+        for pick in picks[::10]:
+            anime, position = find_anime(library, pick["anime_id"])
+            found = judge_for_fan(library, anime, position, EXAMPLE_LIST, "").recommendation
+            assert found is not None
+            for name in ("rank", "more_of_franchise"):
+                assert getattr(found, name) == pick[name]

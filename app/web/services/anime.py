@@ -12,9 +12,17 @@ import numpy as np
 from app.age_rating import CHILDREN_CEILING
 from app.catalogue import Anime
 from app.lists.entry import AnimeList
-from app.recommender import RecommendedItem, RecommendOptions, UserList, WatchStatus, recommend
+from app.recommender import (
+    ItemEstimates,
+    RecommendedItem,
+    RecommendOptions,
+    UserList,
+    WatchStatus,
+    recommend,
+)
 from app.recommender.array_types import BoolArray
 from app.recommender.franchise import way_through
+from app.recommender.recommend import collapse_candidates, score_items
 from app.recommender.similar_items import MATRICES, similar_items, similarity_sources
 from app.schemas.anime import AnimeStatsSchema
 from app.schemas.recommendations import AnimeForFanResponse, RecommendationSchema
@@ -22,7 +30,12 @@ from app.translation import gettext
 from app.web.requests.query import PlannedMode, QueryOptions, SimilarQuery
 from app.web.services.filters import build_active_filters
 from app.web.services.library import Library
-from app.web.services.recommendations import build_allowed_mask, build_options, estimate_for
+from app.web.services.recommendations import (
+    active_filters_for,
+    build_allowed_mask,
+    build_options,
+    estimate_for,
+)
 from app.web.services.user_lists import to_user_list
 
 TOP_SCORE = 10.0
@@ -172,7 +185,7 @@ def judge_for_fan(
         if not found:  # of a series that was given up: what is asked for is answered all the same
             alone = replace(options, franchises=None)
             found = recommend(library.model, estimates, alone).recommendations
-        item = found[0] if found else None
+        item = _placed(library, estimates, position, found[0]) if found else None
     return AnimeForFanResponse(
         model=library.model.version,
         source=anime_list.source,
@@ -186,6 +199,27 @@ def judge_for_fan(
         recommendation=None
         if item is None
         else RecommendationSchema.build(item, library.catalogue, source=anime_list.source),
+    )
+
+
+def _placed(
+    library: Library, estimates: ItemEstimates, position: int, item: RecommendedItem
+) -> RecommendedItem:
+    """Give an anime that was judged alone its place among the picks of a page without options.
+
+    What is not among these has the place that it would have.
+    """
+    model, plain = library.model, QueryOptions()
+    filters = active_filters_for(library, (estimates.profile,), plain)
+    options = build_options(library, plain, filters)
+    scores = score_items(model, estimates, options)
+    picks = collapse_candidates(model, scores, options)
+    key, at = scores.sort_key, np.flatnonzero(picks.allowed)
+    before = (key[at] > key[position]) | ((key[at] == key[position]) & (at < position))
+    return replace(
+        item,
+        rank=1 + int(np.count_nonzero(before)),
+        more_of_franchise=int(picks.hidden_count[position]),
     )
 
 
