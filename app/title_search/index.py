@@ -103,7 +103,11 @@ class TitleIndex:
         """Yield places of anime, the likeliest first, some more than once."""
         # The second season of one is "2nd Season", that of another "II".
         names = [name, *_NUMBERED_SEASON.findall(name)]
-        likely, possible = zip(*map(self._stages, names), strict=True)
+        # "Movie 1" is the first, then it may become the tenth; "8" alone is how 86 begins.
+        looks = [(name, False), *((number, True) for number in names[1:])]
+        if b" " in name and name[-1:].isdigit():
+            looks = [(name, True), (name, False)]
+        likely, possible = zip(*(self._stages(*look) for look in looks), strict=True)
         found: set[int] = set()
         for place in chain(*likely, *possible):
             found.add(place)
@@ -112,12 +116,15 @@ class TitleIndex:
             # Without the word "season", in which names of others are like it.
             yield from self._alike(names[-1], CLOSE if found else ALIKE)
 
-    def _stages(self, name: bytes) -> tuple[Iterator[int], Iterator[int]]:
-        """Return what is called or begins as was typed, and what has it anywhere."""
+    def _stages(self, name: bytes, is_whole: bool) -> tuple[Iterator[int], Iterator[int]]:
+        """Return what is called or begins as was typed, and what has it anywhere.
+
+        In names its last word may go on, unless it is whole.
+        """
         tables = (self._titles, self._synonyms, self._abbreviations)
         # One look at each table spares three where there is nothing.
         titles, synonyms, short = (table if table.holds(name) else _NO_NAMES for table in tables)
-        beginnings = (table.beginning_with(name) for table in (titles, synonyms))
+        beginnings = (table.beginning_with(name, is_whole=is_whole) for table in (titles, synonyms))
         # "Demon Slayer" is the title of one as far as fans say it, and a synonym of another.
         best_synonym = next(synonyms.equal_to(name), 0)
         better_known = takewhile(best_synonym.__gt__, titles.beginning_with(name + b" "))
@@ -128,9 +135,9 @@ class TitleIndex:
             merge(*beginnings, short.equal_to(name)),
         )
         possible = chain(
-            merge(titles.with_phrase(name), synonyms.with_phrase(name)),
-            merge(*(table.with_words(name.split()) for table in tables)),
-            short.beginning_with(name),
+            merge(*(table.with_phrase(name, is_whole=is_whole) for table in (titles, synonyms))),
+            merge(*(table.with_words(name.split(), is_whole=is_whole) for table in tables)),
+            short.beginning_with(name, is_whole=is_whole),
             self._with_consonants(name),
         )
         return likely, possible

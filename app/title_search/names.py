@@ -77,34 +77,44 @@ class NameTable:
         """Yield the anime of this name."""
         return self._places_with(b"\n %s\n" % name)
 
-    def beginning_with(self, start: bytes) -> Iterator[int]:
-        """Yield the anime with a name that begins so, and may end in a word."""
-        return self._places_with(b"\n %s" % start)
+    def beginning_with(self, start: bytes, *, is_whole: bool = False) -> Iterator[int]:
+        """Yield the anime with a name that begins so; it may end in a word unless it is whole."""
+        return self._places_with(b"\n %s" % start, is_whole=is_whole)
 
-    def with_phrase(self, phrase: bytes) -> Iterator[int]:
+    def with_phrase(self, phrase: bytes, *, is_whole: bool = False) -> Iterator[int]:
         """Yield the anime with a name in which this stands, from the beginning of a word on."""
-        return self._places_with(b" %s" % phrase)
+        return self._places_with(b" %s" % phrase, is_whole=is_whole)
 
-    def with_words(self, words: Sequence[bytes]) -> Iterator[int]:
+    def with_words(self, words: Sequence[bytes], *, is_whole: bool = False) -> Iterator[int]:
         """Yield the anime with a name in which a word begins with each of these, in any order.
 
-        One word alone is a phrase, and not looked for again.
+        A number is a word of the name, unless it is the last and, not being whole, may go on. One
+        word alone is a phrase, and not looked for again.
         """
         if len(words) < 2:
             return
-        longest = max(words, key=len)
-        others = [b" %s" % word for word in words if word is not longest]
-        for row in islice(self._rows_with(b" %s" % longest), MAX_EXAMINED):
-            name = self._text[self._starts[row] : self._starts[row + 1]]
+        ends = [*(word.isdigit() for word in words[:-1]), is_whole]
+        longest, is_ended = max(zip(words, ends, strict=True), key=lambda pair: len(pair[0]))
+        others = [
+            b" %s " % word if end else b" %s" % word
+            for word, end in zip(words, ends, strict=True)
+            if word is not longest
+        ]
+        for row in islice(self._rows_with(b" %s" % longest, is_whole=is_ended), MAX_EXAMINED):
+            name = self._text[self._starts[row] : self._starts[row + 1]] + b" "
             if all(word in name for word in others):
                 yield int(self.places[row])
 
-    def _places_with(self, pattern: bytes) -> Iterator[int]:
-        return (int(self.places[row]) for row in self._rows_with(pattern))
+    def _places_with(self, pattern: bytes, *, is_whole: bool = False) -> Iterator[int]:
+        return (int(self.places[row]) for row in self._rows_with(pattern, is_whole=is_whole))
 
-    def _rows_with(self, pattern: bytes) -> Iterator[int]:
+    def _rows_with(self, pattern: bytes, *, is_whole: bool) -> Iterator[int]:
         found = self._text.find(pattern)
         while found >= 0:
+            end = found + len(pattern)
+            if is_whole and self._text[end] not in b" \n":
+                found = self._text.find(pattern, end)
+                continue
             row = bisect_right(self._starts, found) - 1
             yield row
             found = self._text.find(pattern, self._starts[row + 1])

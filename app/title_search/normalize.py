@@ -32,6 +32,8 @@ _SAME_WORDS = {
 
 _NUMBER = re.compile(rb"([0-9]+)(?:(?:st|nd|rd|th)\b)?")
 _SEASON = re.compile(rb" s(?:eason)? ([0-9]+)(?![^ ])")
+_LEADING_ZERO = re.compile(rb"(?<=[^ |] )0(?=[1-9](?![^ ]))")
+"""Of a number that counts, as Movie 01 does; 07-Ghost is called so, and 00 and 0079 are names."""
 _LONG_O = re.compile(rb"o[ou]+")
 _ARTICLE = re.compile(rb"(?<![^ ])the (?=.)|(?<=.) the$")
 
@@ -40,7 +42,8 @@ def normalize_text(text: str) -> str:
     """Return one name as words of small letters, or of digits, parted by single blanks.
 
     Accents and punctuation go, "&" becomes "and", ordinals and Roman numerals become digits,
-    "season 2" and "S2" become "2 season", as "2nd season" does, and long vowels short.
+    "season 2" and "S2" become "2 season", as "2nd season" does, "movie 01" becomes "movie 1", and
+    long vowels short.
     """
     (line,) = normalize_names([text])
     return line.decode()
@@ -59,6 +62,7 @@ def normalize_names(names: Iterable[str | None]) -> list[bytes]:
     joined, before = b" %s" % joined, b""
     while joined != before:  # "Season 2 3" takes two rounds.
         joined, before = _SEASON.sub(rb" \1 season", joined), joined
+    joined = _LEADING_ZERO.sub(b"", joined)
     plain_names = iter(joined.split(_LINE))
     return [next(plain_names).strip() if name else b"" for name in written_names]
 

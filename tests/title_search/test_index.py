@@ -99,6 +99,27 @@ def test_a_synonym_comes_behind_better_known_titles_that_begin_with_it() -> None
     assert index.search("mon", 10)[:2] == [1, 5], "a word of its own, not what begins another"
 
 
+def test_a_number_that_was_typed_comes_before_those_that_begin_with_it() -> None:
+    index = index_of(
+        [
+            (1, "Hagane Movie 10: Yama", None, 900_000),
+            (2, "Hagane Movie 01: Sora", None, 50_000),
+            (3, "Hagane Movie 12: Umi", None, 40_000),
+            (4, "86", None, 30_000),
+            (5, "8 Seeds", None, 20_000),
+            (6, "Kouya Hagane: Movie 2 Hoshi", None, 10_000),
+            (7, "Kouya Hagane: Movie 21", None, 90_000),
+        ]
+    )
+    assert index.search("hagane movie 1", 10)[:3] == [2, 1, 3], "it may become the tenth"
+    assert index.search("hagane movie 01", 10)[:1] == [2]
+    assert index.search("movie 2", 10) == [6, 7]
+    assert index.search("hoshi movie 2", 10)[:1] == [6]
+    assert index.search("movie 1 hagane", 10)[:1] == [2]
+    assert 1 not in index.search("movie 1 hagane", 10), "it does not go on any more"
+    assert index.search("8", 10)[:2] == [4, 5], "86 begins so"
+
+
 def test_what_is_made_of_a_title_comes_after_real_names(titles: TitleIndex) -> None:
     assert titles.search("bwsns", 10)[:2] == [12, 10], "initials"
     assert titles.search("bokusora", 10)[:2] == [13, 10], "first syllables of two words"

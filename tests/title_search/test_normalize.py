@@ -31,6 +31,11 @@ SAME = [
     ("K", "k"),
     ("Hunter x Hunter", "hunter x hunter"),
     ("A｜B", "a b"),
+    ("Movie 01", "movie 1"),
+    ("Movie 10", "movie 10"),
+    ("07-Ghost", "07 ghost"),
+    ("Gundam 00", "gundam 00"),
+    ("Gundam 0079", "gundam 0079"),
     ("!?", ""),
 ]
 
