@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.catalogue import LIST_SEPARATORS, Catalogue
-from app.title_search.abbreviations import abbreviate
+from app.title_search.abbreviations import abbreviate, name_series
 from app.title_search.kana import MIN_CONSONANTS, kana_consonants, latin_consonants
 from app.title_search.kept_tables import keep_tables
 from app.title_search.names import NameTable
@@ -170,11 +170,13 @@ def _make_tables(
     by_anime = list(zip(*(list(islice(names, count)) for _ in columns), strict=True))
     others = [list(islice(names, len(written))) for written in synonyms]
     spoken = latin_consonants([name for names in by_anime[:SPOKEN_ANIME] for name in names[:2]])
+    best_known = list(zip(by_anime[:ABBREVIATED_ANIME], others, strict=False))
+    series = name_series(best_known)
     pairs = zip(spoken[::2], spoken[1::2], strict=True)
     found: tuple[Iterable[Iterable[bytes]], ...] = (
         by_anime,
         others,
-        map(abbreviate, by_anime[:ABBREVIATED_ANIME], others),
+        (abbreviate(*anime, series) for anime in best_known),
         (chain(*pair) for pair in pairs),
     )
     made: dict[str, npt.NDArray[Any]] = {}

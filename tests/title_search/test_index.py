@@ -120,6 +120,30 @@ def test_a_number_that_was_typed_comes_before_those_that_begin_with_it() -> None
     assert index.search("8", 10)[:2] == [4, 5], "86 begins so"
 
 
+def test_short_names_are_made_of_synonyms_with_the_number_of_a_season() -> None:
+    index = index_of(
+        [
+            (1, "Kouya no Tatakai", "War on Wasteland", 900, None, "KxT"),
+            (
+                *(2, "Kouya no Tatakai: The Final Season", "War on Wasteland Final Season", 800),
+                *(None, "War on Wasteland Season 4"),
+            ),
+            (3, "Kouya no Tatakai: The Final Season - Kanketsu-hen", None, 700),
+            (4, "Wowu 4", None, 10),
+            (5, "Sora: Ame-hen", None, 600, None, "Kouya no Tatakai 3rd Season"),
+            (6, "Kaze", "Wind", 500, None, "Umi no Shinjitsu: Kaze|Blade of Demon Wars"),
+            (8, "Umi Movie 12: Yama", "Sea Movie 12", 40),
+            (9, "Umi Movie 01: Hoshi", None, 30),
+        ]
+    )
+    assert index.search("wow s4", 10)[:1] == index.search("wow season 4", 10)[:1] == [2]
+    assert index.search("wow final season", 10)[:1] == [2]
+    assert index.search("knt final season", 10)[:2] == [2, 3]
+    assert index.search("kxt s3", 10)[:1] == [5], "the series is called so"
+    assert index.search("umishin", 10)[:1] == [6], "as Hagaren is"
+    assert index.search("sea movie 1", 10)[:2] == [9, 8], "films that are called both"
+
+
 def test_what_is_made_of_a_title_comes_after_real_names(titles: TitleIndex) -> None:
     assert titles.search("bwsns", 10)[:2] == [12, 10], "initials"
     assert titles.search("bokusora", 10)[:2] == [13, 10], "first syllables of two words"
