@@ -30,6 +30,7 @@ ALIKE, CLOSE = 72.0, 88.0
 # A title known to ten times as many fans makes up for this much likeness.
 _POPULARITY_WEIGHT = 3.0
 _NUMBERED_SEASON = re.compile(rb"^(.+ [0-9]+) season$")
+_ANY_SEASON = re.compile(rb"^(.+?) (?:[0-9]+(?: season)?|final season)$")
 _NO_NAMES = NameTable.from_names([])
 _TABLES = ("titles", "synonyms", "abbreviations", "consonants")
 _WITH_TRIGRAMS = ("titles", "synonyms")
@@ -77,7 +78,7 @@ class TitleIndex:
         First come those whose title is what was typed, then those with such a synonym, behind
         better known titles that go on after these words; then all that begins so, and
         abbreviations; then what has it within, then what has all its words; at last, unless that
-        is `ENOUGH`, what is alike. Among equals the better known is first.
+        is `ENOUGH`, the series whose season was typed, and what is alike. Among equals the better known is first.
         """
         (name,) = map(drop_article, normalize_names([query[:MAX_QUERY_LENGTH]]))
         found: dict[int, None] = {}
@@ -112,9 +113,15 @@ class TitleIndex:
         for place in chain(*likely, *possible):
             found.add(place)
             yield place
+        alike_by = CLOSE if found else ALIKE
+        if len(found) < ENOUGH and (series := _ANY_SEASON.match(name)):
+            # A season may have no number but a name, as those of Demon Slayer have.
+            for place in self._series(series[1]):
+                found.add(place)
+                yield place
         if len(found) < ENOUGH:
             # Without the word "season", in which names of others are like it.
-            yield from self._alike(names[-1], CLOSE if found else ALIKE)
+            yield from self._alike(names[-1], alike_by)
 
     def _stages(self, name: bytes, is_whole: bool) -> tuple[Iterator[int], Iterator[int]]:
         """Return what is called or begins as was typed, and what has it anywhere.
@@ -141,6 +148,11 @@ class TitleIndex:
             self._with_consonants(name),
         )
         return likely, possible
+
+    def _series(self, name: bytes) -> Iterator[int]:
+        """Yield what is called so, or begins with these words."""
+        yield from self._stages(name, is_whole=True)[0]
+        yield from self._abbreviations.beginning_with(name, is_whole=True)
 
     def _with_consonants(self, name: bytes) -> Iterator[int]:
         """Yield anime that a name in kana may be read as."""

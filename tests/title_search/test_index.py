@@ -144,6 +144,18 @@ def test_short_names_are_made_of_synonyms_with_the_number_of_a_season() -> None:
     assert index.search("sea movie 1", 10)[:2] == [9, 8], "films that are called both"
 
 
+def test_the_series_of_a_season_that_has_no_number_comes_before_what_is_alike() -> None:
+    index = index_of(
+        [
+            (1, "Onibocchi", None, 30_000, None, "Demon Hunter"),
+            (2, "Yaiba", "Demon Hunter: Blade", 3_000_000),
+            (3, "Yaiba: Machi-hen", "Demon Hunter: Blade Town Arc", 2_000_000),
+        ]
+    )
+    for text in ("demon hunter 2", "demon hunter s2", "demon hunter final season"):
+        assert index.search(text, 10) == [2, 3, 1]
+
+
 def test_what_is_made_of_a_title_comes_after_real_names(titles: TitleIndex) -> None:
     assert titles.search("bwsns", 10)[:2] == [12, 10], "initials"
     assert titles.search("bokusora", 10)[:2] == [13, 10], "first syllables of two words"
