@@ -13,7 +13,15 @@ import numpy.typing as npt
 
 from app.catalogue import LIST_SEPARATORS, Catalogue
 from app.title_search.abbreviations import abbreviate, name_series
-from app.title_search.kana import MIN_CONSONANTS, kana_consonants, latin_consonants
+from app.title_search.kana import (
+    CLEAR_CONSONANTS,
+    MIN_CONSONANTS,
+    kana_consonants,
+    latin_consonants,
+    latin_sounds,
+    romanise_kana,
+    sound_likeness,
+)
 from app.title_search.kept_tables import keep_tables
 from app.title_search.names import NameTable
 from app.title_search.normalize import drop_article, normalize_names
@@ -29,6 +37,8 @@ ALIKE, CLOSE = 72.0, 88.0
 """How alike names must be, of 100: where nothing has what was typed, and beside what has it."""
 # A title known to ten times as many fans makes up for this much likeness.
 _POPULARITY_WEIGHT = 3.0
+# And of kana, which tell so much less, for this much.
+_SPOKEN_WEIGHT = 9.0
 _NUMBERED_SEASON = re.compile(rb"^(.+ [0-9]+) season$")
 _ANY_SEASON = re.compile(rb"^(.+?) (?:[0-9]+(?: season)?|final season)$")
 _NO_NAMES = NameTable.from_names([])
@@ -78,7 +88,8 @@ class TitleIndex:
         First come those whose title is what was typed, then those with such a synonym, behind
         better known titles that go on after these words; then all that begins so, and
         abbreviations; then what has it within, then what has all its words; at last, unless that
-        is `ENOUGH`, the series whose season was typed, and what is alike. Among equals the better known is first.
+        is `ENOUGH`, the series whose season was typed, and what is alike. Among equals the better
+        known is first. Kana are looked for as they are read, too.
         """
         (name,) = map(drop_article, normalize_names([query[:MAX_QUERY_LENGTH]]))
         found: dict[int, None] = {}
@@ -108,58 +119,87 @@ class TitleIndex:
         looks = [(name, False), *((number, True) for number in names[1:])]
         if b" " in name and name[-1:].isdigit():
             looks = [(name, True), (name, False)]
-        likely, possible = zip(*(self._stages(*look) for look in looks), strict=True)
+        # "Naruto" is read in ナルト, and is what one is called before others begin so.
+        (reading,) = map(drop_article, normalize_names([romanise_kana(name.decode())]))
+        if reading:
+            looks.append((reading, False))
+        stages: Iterable[Iterable[Iterable[int]]] = zip(
+            *(self._stages(*look) for look in looks), strict=True
+        )
         found: set[int] = set()
-        for place in chain(*likely, *possible):
+        if reading and len(kana_consonants(name.decode())) >= CLEAR_CONSONANTS:
+            # Some native titles hold it, those of others do not stand in the catalogue.
+            stages = chain(stages, [[self._sounding(name, reading)]])
+        for place in chain.from_iterable(chain.from_iterable(stages)):
             found.add(place)
             yield place
-        alike_by = CLOSE if found else ALIKE
-        if len(found) < ENOUGH and (series := _ANY_SEASON.match(name)):
-            # A season may have no number but a name, as those of Demon Slayer have.
-            for place in self._series(series[1]):
+        if len(found) >= ENOUGH:
+            return
+        for stage in self._last_stages(name, names[-1], reading, CLOSE if found else ALIKE):
+            for place in stage:
                 found.add(place)
                 yield place
-        if len(found) < ENOUGH:
-            # Without the word "season", in which names of others are like it.
-            yield from self._alike(names[-1], alike_by)
+            if len(found) >= ENOUGH:
+                return
 
-    def _stages(self, name: bytes, is_whole: bool) -> tuple[Iterator[int], Iterator[int]]:
-        """Return what is called or begins as was typed, and what has it anywhere.
+    def _last_stages(
+        self, name: bytes, plain: bytes, reading: bytes, minimum: float
+    ) -> Iterator[Iterable[int]]:
+        """Yield what is looked for where little was found, the likelier first.
+
+        ``plain`` is without the word "season", in which names of others are like it; ``reading`` is
+        that of kana, or empty.
+        """
+        if reading:
+            yield self._sounding(name, reading)
+            yield self._alike(reading, CLOSE)
+        if not name.isascii():
+            # Japanese has no blanks between words.
+            yield merge(self._titles.with_letters(name), self._synonyms.with_letters(name))
+        if series := _ANY_SEASON.match(name):
+            # A season may have no number but a name, as those of Demon Slayer have.
+            yield self._series(series[1])
+        yield self._alike(plain, minimum)
+
+    def _stages(self, name: bytes, is_whole: bool) -> tuple[Iterator[int], ...]:
+        """Return what is called as was typed, what begins so, and what has it anywhere.
 
         In names its last word may go on, unless it is whole.
         """
         tables = (self._titles, self._synonyms, self._abbreviations)
         # One look at each table spares three where there is nothing.
         titles, synonyms, short = (table if table.holds(name) else _NO_NAMES for table in tables)
-        beginnings = (table.beginning_with(name, is_whole=is_whole) for table in (titles, synonyms))
+        beginnings = [table.beginning_with(name, is_whole=is_whole) for table in (titles, synonyms)]
         # "Demon Slayer" is the title of one as far as fans say it, and a synonym of another.
         best_synonym = next(synonyms.equal_to(name), 0)
         better_known = takewhile(best_synonym.__gt__, titles.beginning_with(name + b" "))
-        likely = chain(
-            titles.equal_to(name),
-            better_known,
-            synonyms.equal_to(name),
-            merge(*beginnings, short.equal_to(name)),
-        )
+        called = chain(titles.equal_to(name), better_known, synonyms.equal_to(name))
+        begun = merge(*beginnings, short.equal_to(name))
         possible = chain(
             merge(*(table.with_phrase(name, is_whole=is_whole) for table in (titles, synonyms))),
             merge(*(table.with_words(name.split(), is_whole=is_whole) for table in tables)),
             short.beginning_with(name, is_whole=is_whole),
-            self._with_consonants(name),
         )
-        return likely, possible
+        return called, begun, possible
 
     def _series(self, name: bytes) -> Iterator[int]:
         """Yield what is called so, or begins with these words."""
-        yield from self._stages(name, is_whole=True)[0]
+        called, begun, _ = self._stages(name, is_whole=True)
+        yield from chain(called, begun)
         yield from self._abbreviations.beginning_with(name, is_whole=True)
 
-    def _with_consonants(self, name: bytes) -> Iterator[int]:
-        """Yield anime that a name in kana may be read as."""
+    def _sounding(self, name: bytes, reading: bytes) -> list[int]:
+        """Return places of anime that a name in kana may be read as, by consonants, then vowels."""
         consonants = kana_consonants(name.decode())
-        if len(consonants) >= MIN_CONSONANTS:
-            yield from self._consonants.equal_to(consonants)
-            yield from self._consonants.beginning_with(consonants)
+        if len(consonants) < MIN_CONSONANTS:
+            return []
+        sound = latin_sounds([reading])[0][0]
+        total: dict[int, float] = {}
+        for place in self._consonants.beginning_with(consonants):
+            if place not in total:
+                likeness = sound_likeness(sound, consonants, self._titles.names_of(place))
+                total[place] = likeness + _SPOKEN_WEIGHT * self._popularity[place]
+        return sorted(total, key=lambda place: (-total[place], place))
 
     def _alike(self, name: bytes, minimum: float) -> list[int]:
         """Return places of anime with a name like the search, typos forgiven."""

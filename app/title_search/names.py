@@ -56,6 +56,11 @@ class NameTable:
         """Return all names as (n_bytes,), a line feed before each and at the end."""
         return np.frombuffer(self._text, np.uint8)
 
+    def names_of(self, place: int) -> list[bytes]:
+        """Return the names of one anime."""
+        first, end = np.searchsorted(self.places, (place, place + 1)).tolist()
+        return [self.name(row) for row in range(first, end)]
+
     def name(self, row: int) -> bytes:
         """Return one name of all."""
         return self._text[self._starts[row] + 2 : self._starts[row + 1]]
@@ -84,6 +89,10 @@ class NameTable:
     def with_phrase(self, phrase: bytes, *, is_whole: bool = False) -> Iterator[int]:
         """Yield the anime with a name in which this stands, from the beginning of a word on."""
         return self._places_with(b" %s" % phrase, is_whole=is_whole)
+
+    def with_letters(self, letters: bytes) -> Iterator[int]:
+        """Yield the anime with a name in which this stands, wherever it does."""
+        return self._places_with(letters)
 
     def with_words(self, words: Sequence[bytes], *, is_whole: bool = False) -> Iterator[int]:
         """Yield the anime with a name in which a word begins with each of these, in any order.

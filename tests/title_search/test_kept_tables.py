@@ -83,6 +83,13 @@ def test_it_stands_in_for_no_other_names() -> None:
     assert made_of("ab", None) == 0
 
 
+def test_it_stands_in_for_nothing_that_other_code_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made_of("a")
+    monkeypatch.setattr(kept_tables, "_code_digest", lambda: "of newer code")
+    assert made_of("a") == 1
+    assert made_of("a") == 0
+
+
 @pytest.mark.parametrize("content", [b"", b"PK", b"nothing of the kind", b"\0" * 500])
 def test_what_is_damaged_is_made_again(content: bytes, kept: Path) -> None:
     made_of("a")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.title_search.kana import kana_consonants, latin_consonants
+from app.title_search.kana import kana_consonants, latin_consonants, romanise_kana, sound_likeness
 from app.title_search.normalize import drop_article, normalize_names, normalize_text
 
 SAME = [
@@ -90,6 +90,41 @@ def test_articles(name: str, without: str) -> None:
 )
 def test_kana_have_the_consonants_of_what_they_say(kana: str, latin: str) -> None:
     assert kana_consonants(kana) == latin_consonants([latin.encode()])[0][0]
+
+
+@pytest.mark.parametrize(
+    ("kana", "read"),
+    [
+        ("ドラえもん", "doraemon"),
+        ("はがれん", "hagaren"),
+        ("エヴァ", "eva"),
+        ("シャーマンキング", "shamankingu"),
+        ("ぼっち", "bocchi"),
+        ("きゃりー", "kyari"),
+        ("フェイト ティアラ", "feito tiara"),
+        ("ウィッチ", "wicchi"),
+        ("ジョジョ 5", "jojo 5"),
+        ("ゃん", "yan"),
+        ("もののけ姫", ""),
+        ("kana", ""),
+    ],
+)
+def test_kana_are_read_aloud(kana: str, read: str) -> None:
+    assert romanise_kana(kana) == read
+
+
+def test_vowels_tell_apart_what_has_the_same_consonants() -> None:
+    names = [b"re zero kara", b"rei zero", b"ore no shura"]
+    likeness = [sound_likeness(b"risero", b"rsr", [name]) for name in names]
+    assert sound_likeness(b"risero", b"rsr", [b"naruto"]) == 0
+    assert likeness[1] > likeness[0] > likeness[2]
+
+
+@settings(deadline=None)
+@given(st.text(max_size=12))
+@example("ゃんっ")
+def test_whatever_is_read_is_ascii(text: str) -> None:
+    assert romanise_kana(text).isascii()
 
 
 def test_only_kana_say_how_they_are_read() -> None:

@@ -35,6 +35,20 @@ def test_what_is_meant_is_among_the_first_three(
     assert meant in titles.search(row["query"], 3)
 
 
+@pytest.mark.parametrize(
+    ("query", "meant"),
+    [
+        ("リゼロ", 31240),
+        ("エヴァンゲリオン", 30),
+        ("コナン", 235),
+        ("ブリーチ", 269),
+        ("demon slayer 2", 38000),
+    ],
+)
+def test_nothing_comes_before_it(titles: TitleIndex, query: str, meant: int) -> None:
+    assert titles.search(query, 1) == [meant]
+
+
 def test_mostly_it_is_the_first(titles: TitleIndex) -> None:
     first = [titles.search(row["query"], 1) == [int(row["anime_id"])] for row in QUERIES]
     assert sum(first) >= 0.9 * len(QUERIES)
