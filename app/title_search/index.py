@@ -31,6 +31,8 @@ MAX_QUERY_LENGTH = 100
 """Letters of a search that are read."""
 ABBREVIATED_ANIME, SPOKEN_ANIME = 3000, 2000
 """So many of the best known are also found by abbreviations, and by how kana spell their titles."""
+MAX_SOUNDING = 200
+"""Anime with the consonants of a search whose vowels are compared, the best known."""
 ENOUGH = 3
 """When so many anime have what was typed in their names, none that is only alike is looked for."""
 ALIKE, CLOSE = 72.0, 88.0
@@ -116,13 +118,14 @@ class TitleIndex:
         # The second season of one is "2nd Season", that of another "II".
         names = [name, *_NUMBERED_SEASON.findall(name)]
         # "Movie 1" is the first, then it may become the tenth; "8" alone is how 86 begins.
-        looks = [(name, False), *((number, True) for number in names[1:])]
+        looks: list[tuple[bytes, tuple[bool, ...]]] = [(name, (False,))]
+        looks += [(number, (True,)) for number in names[1:]]
         if b" " in name and name[-1:].isdigit():
-            looks = [(name, True), (name, False)]
+            looks = [(name, (True, False))]
         # "Naruto" is read in ナルト, and is what one is called before others begin so.
         (reading,) = map(drop_article, normalize_names([romanise_kana(name.decode())]))
         if reading:
-            looks.append((reading, False))
+            looks.append((reading, (False,)))
         stages: Iterable[Iterable[Iterable[int]]] = zip(
             *(self._stages(*look) for look in looks), strict=True
         )
@@ -161,30 +164,38 @@ class TitleIndex:
             yield self._series(series[1])
         yield self._alike(plain, minimum)
 
-    def _stages(self, name: bytes, is_whole: bool) -> tuple[Iterator[int], ...]:
+    def _stages(self, name: bytes, ends: Sequence[bool]) -> tuple[Iterator[int], ...]:
         """Return what is called as was typed, what begins so, and what has it anywhere.
 
-        In names its last word may go on, unless it is whole.
+        Where one of ``ends`` is True, its last word is whole; else names may go on within it.
         """
         tables = (self._titles, self._synonyms, self._abbreviations)
         # One look at each table spares three where there is nothing.
         titles, synonyms, short = (table if table.holds(name) else _NO_NAMES for table in tables)
-        beginnings = [table.beginning_with(name, is_whole=is_whole) for table in (titles, synonyms)]
         # "Demon Slayer" is the title of one as far as fans say it, and a synonym of another.
         best_synonym = next(synonyms.equal_to(name), 0)
         better_known = takewhile(best_synonym.__gt__, titles.beginning_with(name + b" "))
         called = chain(titles.equal_to(name), better_known, synonyms.equal_to(name))
-        begun = merge(*beginnings, short.equal_to(name))
-        possible = chain(
-            merge(*(table.with_phrase(name, is_whole=is_whole) for table in (titles, synonyms))),
-            merge(*(table.with_words(name.split(), is_whole=is_whole) for table in tables)),
-            short.beginning_with(name, is_whole=is_whole),
+        real, words = (titles, synonyms), name.split()
+        begun = chain.from_iterable(
+            merge(
+                *(table.beginning_with(name, is_whole=end) for table in real), short.equal_to(name)
+            )
+            for end in ends
+        )
+        possible = chain.from_iterable(
+            chain(
+                merge(*(table.with_phrase(name, is_whole=end) for table in real)),
+                merge(*(table.with_words(words, is_whole=end) for table in tables)),
+                short.beginning_with(name, is_whole=end),
+            )
+            for end in ends
         )
         return called, begun, possible
 
     def _series(self, name: bytes) -> Iterator[int]:
         """Yield what is called so, or begins with these words."""
-        called, begun, _ = self._stages(name, is_whole=True)
+        called, begun, _ = self._stages(name, (True,))
         yield from chain(called, begun)
         yield from self._abbreviations.beginning_with(name, is_whole=True)
 
@@ -195,7 +206,8 @@ class TitleIndex:
             return []
         sound = latin_sounds([reading])[0][0]
         total: dict[int, float] = {}
-        for place in self._consonants.beginning_with(consonants):
+        alike = (self._consonants.equal_to(consonants), self._consonants.beginning_with(consonants))
+        for place in chain(*(islice(places, MAX_SOUNDING) for places in alike)):
             if place not in total:
                 likeness = sound_likeness(sound, consonants, self._titles.names_of(place))
                 total[place] = likeness + _SPOKEN_WEIGHT * self._popularity[place]
