@@ -27,7 +27,6 @@ THEMES = (
 )
 DEMOGRAPHICS = ("Josei", "Kids", "Seinen", "Shoujo", "Shounen")
 OTHER_NAMES = {
-    "Animals": "Pets",
     "Cars": "Racing",
     "Cute Girls Doing Cute Things": "CGDCT",
     "Dementia": "Avant Garde",

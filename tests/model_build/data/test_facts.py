@@ -18,7 +18,14 @@ from model_build.data.facts import (
     merge_names,
     merge_relations,
 )
-from model_build.data.labels import DEMOGRAPHICS, GENRES, OTHER_NAMES, THEMES, sort_labels
+from model_build.data.labels import (
+    DEMOGRAPHICS,
+    GENRES,
+    OTHER_NAMES,
+    THEMES,
+    select_tags,
+    sort_labels,
+)
 
 CATALOGUE = pl.DataFrame(
     {
@@ -86,6 +93,14 @@ def test_words_stand_in_one_column_each_and_tags_come_last() -> None:
     assert gundam["demographics"] == "Shounen"
     assert (totoro["genres"], totoro["themes"]) == ("Slice of Life;Suspense", "Iyashikei")
     assert totoro["demographics"] == "Kids"
+
+
+def test_an_animal_is_no_pet() -> None:
+    """AniList's tag is as much about wolves and boars that talk."""
+    mononoke, _ = merged({"anime_id": 1, "tags": "Animals;Ninja"})
+    assert mononoke["themes"] == "Mecha;Military"
+    assert sort_labels(["Animals"]) == ([], [], [])
+    assert select_tags(["Animals", "Ninja"]) == ["Animals", "Ninja"]
 
 
 def test_every_label_has_one_column() -> None:
