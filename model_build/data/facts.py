@@ -1,7 +1,8 @@
 """Completes a catalogue from tables of facts, names and relations, each row with its licence.
 
 A table of facts has a row an anime and source. Where the catalogue says nothing, the row that was
-collected last counts; members, which grow, are always taken anew.
+collected last counts; members, which grow, are always taken anew, and a year gives way to an
+earlier one that several sources name.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from model_build.data.id_mapping import ID_COLUMNS
 from model_build.data.labels import sort_labels, spell_studios
 from model_build.data.relations import Relation, add_relations, relation_of
 
+MIN_AGREEING_SOURCES = 2
+"""So many that name one year are right about it."""
 FREE_LICENCES = ("MIT", "CC-BY-4.0", "public domain")
 """Rows under these may be part of a model that is given away."""
 MIN_YEAR_ANIME = 30
@@ -85,7 +88,7 @@ def merge_facts(catalogue: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     facts = facts.with_columns(
         pl.Series("studios", spell_studios(facts["studios"].to_list()), pl.String)
     )
-    merged = catalogue
+    merged = _correct_years(catalogue, facts)
     for theirs, ours in _LAST_COLLECTED.items():
         found = facts.select("anime_id", pl.col(theirs).alias(ours)).drop_nulls()
         merged = _fill(merged, found.unique("anime_id", keep="first", maintain_order=True))
@@ -154,6 +157,36 @@ def _fill(catalogue: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
         ours = pl.when(ours != "").then(ours)
     filled = pl.coalesce(ours, pl.col("found").cast(catalogue.schema[name])).alias(name)
     return joined.with_columns(filled).drop("found")
+
+
+def _correct_years(catalogue: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+    """Take the year that most sources name where it is earlier than the catalogue's.
+
+    Catalogues date what was made elsewhere by when it came to Japan or to a service, years after
+    its release. Winter stays as it is: one that began in December is called that of the next year.
+    A season belongs to its year, so it is left to the sources where the year was wrong.
+    """
+    if "year" not in catalogue.columns:
+        return catalogue
+    has_season = "season" in catalogue.columns
+    season = pl.col("season") if has_season else pl.lit(None, pl.String)
+    agreed = (
+        facts.drop_nulls("year")
+        .group_by("anime_id", pl.col("year").cast(catalogue.schema["year"]).alias("agreed"))
+        .len()
+        .filter(pl.col("len") >= MIN_AGREEING_SOURCES)
+        .sort("len", "agreed", descending=[True, False])
+        .unique("anime_id", keep="first", maintain_order=True)
+        .select(pl.col("anime_id").cast(catalogue.schema["anime_id"]), "agreed")
+    )
+    joined = catalogue.join(agreed, on="anime_id", how="left", maintain_order="left")
+    is_winter = (season.str.to_lowercase() == "winter").fill_null(value=False)
+    began_before = is_winter & (pl.col("agreed") == pl.col("year") - 1)
+    wrong = (pl.col("agreed") < pl.col("year")) & ~began_before
+    corrected = [pl.when(wrong).then("agreed").otherwise("year").alias("year")]
+    if has_season:
+        corrected.append(pl.when(wrong).then(None).otherwise(season).alias("season"))
+    return joined.with_columns(corrected).drop("agreed")
 
 
 def _fill_labels(catalogue: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:

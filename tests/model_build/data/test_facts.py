@@ -62,6 +62,25 @@ def test_what_the_catalogue_says_stays_and_gaps_are_filled_by_the_latest() -> No
     assert (totoro["type"], totoro["source"], totoro["year"]) == ("MOVIE", "Original", 1988)
 
 
+def test_an_earlier_year_counts_where_two_sources_agree_on_it() -> None:
+    """Such as the first season of a Chinese series, dated by when it came to Japan."""
+    catalogue = CATALOGUE.with_columns(
+        year=pl.Series([2025, 2026]), season=pl.Series(["fall", "winter"])
+    )
+
+    def dated(*years: tuple[int, int, str | None]) -> list[tuple[int, str | None]]:
+        rows = [{"anime_id": n, "year": year, "season": season} for n, year, season in years]
+        found = merge_facts(catalogue, facts(*rows))
+        return [*found.select("year", "season").iter_rows()]
+
+    kept = [(2025, "fall"), (2026, "winter")]
+    assert dated((1, 2020, "WINTER"), (1, 2020, None)) == [(2020, "winter"), kept[1]]
+    assert dated((1, 2020, None), (1, 2021, None)) == kept, "they do not agree"
+    assert dated((1, 2026, None), (1, 2026, None)) == kept, "a later one may be another release"
+    assert dated((1, 2020, None), (1, 2020, None), *[(1, 2025, "FALL")] * 3) == kept
+    assert dated((2, 2025, "FALL"), (2, 2025, None)) == kept, "winter begins in December"
+
+
 def test_numbers_on_other_sites_come_along_where_the_facts_have_them() -> None:
     assert "tvdb_id" not in merged({"anime_id": 1})[0]
     table = facts(
