@@ -11,7 +11,8 @@
 3. *Titles* join what has no such relation, and that is marked as inferred: a title that is equal
    but for season, year and medium, or one that begins with the whole title of one other work.
    A group that the table had before is a hint: two that differ forbid it, and titles that are
-   short, or agree in part, need one in common.
+   short, agree in part or are common and long apart need one in common; so does what is for
+   adults only beside what is not.
 
 Characters that visit, "other" and spin-offs never join.
 """

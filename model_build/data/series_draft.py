@@ -17,7 +17,7 @@ class SeriesItem:
     """What is known of one anime that says to which series it belongs, and where in it.
 
     ``date`` is a year with its season as a fraction, a guess unless it ``is_dated``; ``hint`` the
-    group that the table had.
+    group that the table had; ``is_adult`` whether it is pornographic.
     """
 
     anime_id: int
@@ -28,6 +28,7 @@ class SeriesItem:
     is_dated: bool = True
     episodes: int = 0
     hint: int | None = None
+    is_adult: bool = False
 
     @cached_property
     def stems(self) -> TitleStems:

@@ -17,6 +17,8 @@ MIN_LONE_WORD_LETTERS = 6
 MIN_LONG_STEM_WORDS, MIN_LONG_STEM_LETTERS = 3, 12
 """A title that is so long is no coincidence at the beginning of another."""
 LONG_WORD_LETTERS = 10
+MAX_YEARS_APART = 15
+"""Works of one common title that were made further apart are two, unless a hint ties them."""
 MAX_SUBTITLED_SERIES = 2
 """More TV series with one title before their subtitles are an umbrella, not one story."""
 MAX_SAME_TITLE = 200
@@ -63,6 +65,8 @@ class TitleJoins:
         shared = self._shared_hint(number, other)
         if shared is not None:
             return shared
+        if self._differ_in_audience(number, other) or self._is_chance(number, other, base):
+            return False
         one, two = self.items[number], self.items[other]
         # Catalogues tell works of one title apart by what is in brackets.
         marked = not self._plain_titles(number) & self._plain_titles(other)
@@ -72,6 +76,32 @@ class TitleJoins:
             return _letters(base) >= MIN_STEM_LETTERS
         by_romaji = base in (one.stems.base, two.stems.base)
         return marked and by_romaji and _letters(base) >= MIN_LONE_WORD_LETTERS
+
+    def _differ_in_audience(self, number: int, other: int) -> bool:
+        """Whether one group is for adults only and the other is not, each for the most part."""
+        one, two = (
+            [self.items[member].is_adult for member in self.groups.members(each)]
+            for each in (number, other)
+        )
+        return (2 * sum(one) > len(one)) != (2 * sum(two) > len(two))
+
+    def _is_chance(self, number: int, other: int, title: Words) -> bool:
+        """Whether two groups that nothing ties have one title by chance: long apart, and common.
+
+        A series with a title of several words is told again after decades, as Cyborg 009 was. One
+        word, or words that only a translation has in common, are anybody's.
+        """
+        pair = self.items[number], self.items[other]
+        by_romaji = all(title in (each.stems.base, each.stems.lead) for each in pair)
+        told_again = by_romaji and all(each.is_root for each in pair)
+        if len(title) > 1 and (told_again or _is_long(title)):
+            return False
+        dates, others = (
+            [item.date for m in self.groups.members(each) if (item := self.items[m]).is_dated]
+            for each in (number, other)
+        )
+        years = [abs(date - further) for date in dates for further in others]
+        return bool(years) and min(years) > MAX_YEARS_APART
 
     def _plain_titles(self, number: int) -> set[Words]:
         items = (self.items[member] for member in self.groups.members(number))
@@ -134,7 +164,9 @@ class TitleJoins:
             found = {
                 self.groups.find(film)
                 for film in films.get(item.stems.lead, ())
-                if self.draft.has_root(film) and self._shared_hint(number, film) is not False
+                if self.draft.has_root(film)
+                and self._shared_hint(number, film) is not False
+                and not self._differ_in_audience(number, film)
             } - {self.groups.find(number)}
             rest = item.words - set(item.stems.lead)
             if len(found) == 1 and any(
@@ -185,7 +217,11 @@ class TitleJoins:
         groups.pop(self.groups.find(number), None)
         shared = {group: self._shared_hint(number, each) for group, each in groups.items()}
         agreeing = [group for group in groups if shared[group]]
-        open_to = agreeing or [group for group in groups if shared[group] is None]
+        open_to = agreeing or [
+            group
+            for group in groups
+            if shared[group] is None and not self._differ_in_audience(number, group)
+        ]
         if len(open_to) == 1:
             self.draft.infer(number, open_to[0])
         return bool(groups)
@@ -213,7 +249,7 @@ class TitleJoins:
             alike = by_lead.get(stems.lead, set())
             long_enough = _letters(stems.lead) >= 2 * MIN_STEM_LETTERS and len(alike) > 1
             if long_enough and (self._is_one_series(alike) or not item.is_root):
-                yield set(alike)
+                yield {n for n in alike if not self._is_chance(number, n, stems.lead)}
 
     def _is_beginning(
         self, number: int, other: int, beginning: Words, stems: TitleStems, is_one_series: bool
@@ -241,8 +277,7 @@ class TitleJoins:
             return shared and _letters(beginning) >= MIN_STEM_LETTERS
         if is_lead and _letters(beginning) >= MIN_STEM_LETTERS:
             return True
-        telling = telling_words((" ".join(beginning),))
-        return len(telling) >= MIN_LONG_STEM_WORDS and _letters(beginning) >= MIN_LONG_STEM_LETTERS
+        return _is_long(beginning)
 
     @cached_property
     def _roots_by_beginning(self) -> Mapping[Words, set[int]]:
@@ -267,6 +302,12 @@ class TitleJoins:
 def _telling(by_title: Mapping[Words, SharingT]) -> dict[Words, SharingT]:
     """Return the titles, with the anime that have them, that not too many have."""
     return {title: each for title, each in by_title.items() if len(each) <= MAX_SAME_TITLE}
+
+
+def _is_long(words: Words) -> bool:
+    """Whether it is no coincidence that two titles have so many words in common."""
+    telling = telling_words((" ".join(words),))
+    return len(telling) >= MIN_LONG_STEM_WORDS and _letters(words) >= MIN_LONG_STEM_LETTERS
 
 
 def _letters(words: Words) -> int:

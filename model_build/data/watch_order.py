@@ -87,7 +87,12 @@ def _read_items(catalogue: pl.DataFrame) -> dict[int, SeriesItem]:
         # MyAnimeList numbers anime as they are announced.
         between = np.interp(at, at[known], [year for year in years if year is not None])
     columns = ("anime_id", "title", "title_english", "type", "season", "episodes", HINT_COLUMN)
-    rows = zip(*map(values, columns), years, between.tolist(), strict=True)
+    # A flag counts more than genres: Erotica is a genre of many a series' last OVA, too.
+    adult = [
+        "Hentai" in (genres or "").split(";") if flag is None else bool(flag)
+        for flag, genres in zip(values("adult"), values("genres"), strict=True)
+    ]
+    rows = zip(*map(values, columns), years, between.tolist(), adult, strict=True)
     return {
         anime_id: SeriesItem(
             anime_id,
@@ -98,8 +103,9 @@ def _read_items(catalogue: pl.DataFrame) -> dict[int, SeriesItem]:
             year is not None,
             episodes or 0,
             hint,
+            is_adult,
         )
-        for anime_id, title, english, kind, season, episodes, hint, year, near in rows
+        for anime_id, title, english, kind, season, episodes, hint, year, near, is_adult in rows
     }
 
 

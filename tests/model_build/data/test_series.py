@@ -169,6 +169,46 @@ def test_a_title_that_hundreds_have_joins_nothing() -> None:
     assert all(found[n] == [n] for n in nameless)
 
 
+def test_a_common_title_joins_nothing_that_is_long_apart() -> None:
+    rows = (
+        (1, "Black Nyago", FILM, 1931, None),
+        (2, "Bucchigiri", OVA, 1989, None),
+        (3, "Bucchigiri?!", TV, 2024, None),
+        (4, "Cyborg 009 (TV)", TV, 1968, None),
+        (5, "Cyborg 009: The Soldier", TV, 2001, None),
+        (6, "The Samurai", OVA, 1987, None),
+        (7, "Samurai 7", TV, 2004, None),
+        (8, "Kakurenbo", TV, 2005, None),
+        (9, "Kakurenbo OVA", OVA, 2010, None),
+        (10, "Nyago", TV, 2005, None),
+    )
+    english = {1: "The Black Cat", 4: "Cyborg 009", 5: "Cyborg 009", 10: "Black Cat"}
+    titles = pl.Series([english.get(row[0]) for row in rows], dtype=pl.String)
+    found = series_of(table(*rows).with_columns(title_english=titles))
+    assert [found[n] for n in (1, 2, 3, 6, 7)] == [[1], [2], [3], [6], [7]]
+    assert found[4] == [4, 5], "a series with a name of its own is told again after decades"
+    assert found[8] == [8, 9]
+    hinted = series_of(table(*rows, hints={2: 5, 3: 5}))
+    assert hinted[2] == [2, 3], "unless a hint says that they belong together"
+
+
+@pytest.mark.parametrize(("flag", "genre"), [(True, None), (None, "Drama;Hentai")])
+def test_no_title_joins_what_is_for_adults_only(flag: bool | None, genre: str | None) -> None:
+    rows = (
+        (1, "Joshikousei no Tale", TV, 2006, None),
+        (2, "Joshikousei no Tale OVA", OVA, 2007, None),
+        (3, "Joshikousei no Tale: Sequel", OVA, 2007, None),
+    )
+    frame = table(*rows).with_columns(
+        adult=pl.Series([False, flag, flag]),
+        genres=pl.Series([None, genre, genre], dtype=pl.String),
+    )
+    assert series_of(frame)[1] == [1]
+    assert series_of(frame.with_columns(adult=False))[1] == [1, 2, 3], "a flag counts more"
+    related = frame.with_columns(relations=pl.Series(["sequel:2", None, None]))
+    assert series_of(related)[1] == [1, 2], "a relation joins all the same"
+
+
 def test_a_hint_decides_between_works_of_one_name() -> None:
     rows = (
         (1, "Kizuna", OVA, 1994, None),
