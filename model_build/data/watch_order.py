@@ -28,6 +28,8 @@ SERIES_COLUMNS = (
 _SEASONS = {"winter": 0.0, "spring": 0.25, "summer": 0.5, "fall": 0.75}
 _END_OF_YEAR = 0.9
 """Of what has no season: films and specials of a year come after the series of that year."""
+GUESSED_FROM = 101
+"""From how many known years a missing one is guessed: runs of old anime are shorter."""
 LATE_YEARS = 10
 _EXTRA_TYPES = {"SPECIAL", "TV SPECIAL", "MUSIC", "CM", "PV"}
 _TYPE_ORDER = {"TV": 0, "ONA": 1, "MOVIE": 2, "OVA": 3, "TV SPECIAL": 4, "SPECIAL": 5}
@@ -74,32 +76,27 @@ def ensure_series(catalogue: pl.DataFrame) -> pl.DataFrame:
 
 
 def _read_items(catalogue: pl.DataFrame) -> dict[int, SeriesItem]:
-    """Read what grouping needs; a missing year is read off the anime with the nearest ids."""
+    """Read what grouping needs; a missing year is guessed."""
 
     def values(name: str) -> list[Any]:
         empty = [None] * len(catalogue)
         return catalogue[name].to_list() if name in catalogue.columns else empty
 
     years = values("year")
-    at, known = np.arange(len(years)), np.array([year is not None for year in years], bool)
-    between = np.zeros(len(years))
-    if known.any():
-        # MyAnimeList numbers anime as they are announced.
-        between = np.interp(at, at[known], [year for year in years if year is not None])
     columns = ("anime_id", "title", "title_english", "type", "season", "episodes", HINT_COLUMN)
     # A flag counts more than genres: Erotica is a genre of many a series' last OVA, too.
     adult = [
         "Hentai" in (genres or "").split(";") if flag is None else bool(flag)
         for flag, genres in zip(values("adult"), values("genres"), strict=True)
     ]
-    rows = zip(*map(values, columns), years, between.tolist(), adult, strict=True)
+    rows = zip(*map(values, columns), years, _guess_years(years), adult, strict=True)
     return {
         anime_id: SeriesItem(
             anime_id,
             title,
             english or None,
             (kind or "").upper(),
-            float(near if year is None else year + _SEASONS.get(season, _END_OF_YEAR)),
+            (near if year is None else year) + _SEASONS.get(season, _END_OF_YEAR),
             year is not None,
             episodes or 0,
             hint,
@@ -107,6 +104,20 @@ def _read_items(catalogue: pl.DataFrame) -> dict[int, SeriesItem]:
         )
         for anime_id, title, english, kind, season, episodes, hint, year, near, is_adult in rows
     }
+
+
+def _guess_years(years: Sequence[int | None]) -> list[float]:
+    """Read missing years off the anime with the nearest ids, in whose order ``years`` are.
+
+    MyAnimeList numbers anime as they are announced, but adds old ones, too, at any time. So the
+    median of many counts, and never one that is earlier than that of smaller ids: of several of a
+    series without a year the first announced comes first. All 0 where no year is known.
+    """
+    at, known = np.arange(len(years)), np.array([year is not None for year in years], bool)
+    if not known.any():
+        return [0.0] * len(years)
+    near = pl.Series(years).drop_nulls().rolling_median(GUESSED_FROM, min_samples=1, center=True)
+    return [float(year) for year in np.interp(at, at[known], near.cum_max().to_numpy())]
 
 
 def describe_series(

@@ -264,6 +264,18 @@ def test_an_order_of_watching_places_what_has_no_date() -> None:
     assert series_of(table(*rows))[1] == [1, 3, 2], "as it is watched"
 
 
+def test_old_anime_that_are_numbered_late_place_nothing() -> None:
+    """A sequel that is not out yet stood first, between two old films with nearly its number."""
+    rows = [(n, f"Film{n}", FILM, 1900 + n, None) for n in range(60, 124) if n != 90]
+    rows += [(n, f"Old{n}", FILM, 1931, None) for n in (204, 206, 207, 209)]
+    tale = [
+        (90, "Ookami Tale", TV, 1990, None),
+        (205, "Ookami Tale 2nd Season", TV, None, None),
+        (208, "Ookami Tale 3rd Season", TV, None, None),
+    ]
+    assert series_of(table(*rows, *tale))[90] == [90, 205, 208]
+
+
 def test_a_special_that_continues_is_no_extra() -> None:
     frame = table(
         (1, "Tale", TV, 2000, "sequel:2"),
