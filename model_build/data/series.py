@@ -12,7 +12,8 @@
    but for season, year and medium, or one that begins with the whole title of one other work.
    A group that the table had before is a hint: two that differ forbid it, and titles that are
    short, agree in part or are common and long apart need one in common; so does what is for
-   adults only beside what is not.
+   adults only beside what is not. Films whose titles are equal up to numbers that follow each
+   other are joined where an order of watching or a hint ties them.
 
 Characters that visit, "other" and spin-offs never join.
 """
@@ -56,6 +57,7 @@ def group_series(items: Mapping[int, SeriesItem], relations: Iterable[Relation])
     titles.join_beginnings()
     titles.join_named_films()
     titles.join_hinted()
+    titles.join_numbered()
     find = draft.groups.find
     return SeriesGroups(
         {number: find(number) for number in items},

@@ -9,13 +9,15 @@ from typing import TypeVar
 
 from model_build.data.relations import Relation
 from model_build.data.series_draft import SeriesDraft
-from model_build.data.title_stems import TitleStems, Words, telling_words
+from model_build.data.title_stems import TitleStems, Words, numbered_parts, telling_words
 
 MIN_STEM_LETTERS = 4
 MIN_LONE_WORD_LETTERS = 6
 """A title of one word, shorter than that, is too common to join by."""
 MIN_LONG_STEM_WORDS, MIN_LONG_STEM_LETTERS = 3, 12
 """A title that is so long is no coincidence at the beginning of another."""
+MIN_NUMBERED_WORDS = 4
+"""Films that have so many words before their numbers are parts of one work, if a hint agrees."""
 LONG_WORD_LETTERS = 10
 MAX_YEARS_APART = 15
 """Works of one common title that were made further apart are two, unless a hint ties them."""
@@ -34,6 +36,7 @@ class TitleJoins:
     def __init__(self, draft: SeriesDraft, relations: Sequence[Relation]) -> None:
         self.draft, self.items, self.groups = draft, draft.items, draft.groups
         self.hinted: dict[int, set[int]] = defaultdict(set)
+        self.watched_next = {(one, other) for other, kind, one in relations if kind == "watch_next"}
         for one, kind, other in relations:
             if kind in _HINTING_KINDS:
                 self.hinted[one].add(other)
@@ -174,6 +177,32 @@ class TitleJoins:
                 for other in self.groups.members(min(found))
             ):
                 self.draft.infer(number, min(found))
+
+    def join_numbered(self) -> None:
+        """Join films that are parts of one work: "Arise - Border 1: Pain", "Arise - Border 2".
+
+        Their titles are equal up to numbers that follow each other, and an order of watching ties
+        them, or a hint where the title is long. Of two series that are known already neither joins.
+        """
+        parts: dict[tuple[Words, int], list[int]] = defaultdict(list)
+        for number, item in self.items.items():
+            if not item.is_root and self.groups.find(number) not in self.draft.crossovers:
+                for title, part in numbered_parts(item.title):
+                    parts[title, part].append(number)
+        for (title, part), numbers in parts.items():
+            for one in numbers:
+                for other in parts.get((title, part + 1), ()):
+                    if self._are_parts(one, other, title):
+                        self.draft.infer(other, one)
+
+    def _are_parts(self, one: int, other: int, title: Words) -> bool:
+        if self.groups.find(one) == self.groups.find(other):
+            return False
+        if self.draft.has_root(one) and self.draft.has_root(other):
+            return False
+        if (one, other) in self.watched_next:
+            return True
+        return len(title) >= MIN_NUMBERED_WORDS and self._shared_hint(one, other) is True
 
     def join_hinted(self) -> None:
         """Join specials and shorts that share a word with the only series that they are tied to.

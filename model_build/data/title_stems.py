@@ -97,6 +97,20 @@ def telling_words(titles: Iterable[str | None]) -> frozenset[str]:
     )
 
 
+def numbered_parts(title: str) -> list[tuple[Words, int]]:
+    """Return each number within a title, with the words before it.
+
+    >>> numbered_parts("Arise - Border:2 Ghost Whispers")
+    [(('arise', 'border'), 2)]
+    """
+    words = split_words(title)
+    return [
+        (words[:at], int(word))
+        for at, word in enumerate(words)
+        if at and word.isdecimal() and len(word) < len("100")
+    ]
+
+
 def is_recap_title(title: str) -> bool:
     """Whether a title says that it retells: recap, summary, digest."""
     return _RECAP.search(title) is not None

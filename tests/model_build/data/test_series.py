@@ -223,6 +223,24 @@ def test_a_hint_decides_between_works_of_one_name() -> None:
     assert (found[2], found[4]) == ([1, 3, 2], [4]), "one in common joins, two that differ do not"
 
 
+def test_parts_that_are_numbered_are_one_work() -> None:
+    rows = [
+        (1, "Ghost in the Shell - Border:1 Pain", FILM, 2013, None),
+        (2, "Ghost in the Shell - Border:2 Whispers", FILM, 2013, None),
+        (3, "Ghost in the Shell - Border:3 Tears", FILM, 2014, None),
+        (4, "Ghost in the Shell - Border:9 Alone", FILM, 2014, None),
+        (5, "Seiki Movie 1: Emeraldas", FILM, 2003, "watch_next:7"),
+        (6, "Seiki Movie 2: Herlock", FILM, 2003, None),
+        (7, "Seiki Movie 2: Maetel", FILM, 2003, None),
+    ]
+    found = series_of(table(*rows))
+    assert [found[n] for n in range(1, 5)] == [[1], [2], [3], [4]], "nothing ties them"
+    assert (found[5], found[6]) == ([5, 7], [6]), "an order of watching does"
+    found = series_of(table(*rows, hints=dict.fromkeys((1, 2, 3, 4, 5, 6), 37)))
+    assert (found[1], found[4]) == ([1, 2, 3], [4]), "a hint does, too"
+    assert (found[5], found[6]) == ([5, 7], [6]), "but not where a title is short"
+
+
 def test_a_series_joins_the_one_that_has_its_film() -> None:
     found = series_of(
         table(
