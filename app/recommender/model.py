@@ -34,6 +34,8 @@ from app.recommender.training_users import TrainingUsers
 from app.recommender.trees import LeafTable, TreeEnsemble
 
 RECENT_YEARS = 5
+POPULARITY_YEARS, MIN_POPULARITY_ANIME = 2, 30
+"""What lists stand for is that of so many anime or more within so many years."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +129,25 @@ def recent_mask(years: Int16Array, as_of: int) -> BoolArray:
     return np.asarray((years >= as_of - RECENT_YEARS) & (years > 0) & (as_of > 0))
 
 
-def item_popularity(members: Int32Array, entry_count: Int32Array | Int64Array) -> Float64Array:
+def item_popularity(
+    members: Int32Array, entry_count: Int32Array | Int64Array, years: Int16Array
+) -> Float64Array:
     """How well anime are known, (n,): their members, or by the lists that they are on.
 
-    Lists count as many members as they usually stand for; without any members as themselves.
+    Lists count as many members as they usually stand for, for anime of about the same ``years``
+    (n,): most lists were collected before recent anime came, so one of these stands for many more.
+    Without any members lists count as themselves. Where nothing is known ``years`` are 0.
     """
     known = (members > 0) & (entry_count > 0)
-    scale = np.median(members[known] / entry_count[known]) if known.any() else 1.0
+    if not known.any():
+        return np.where(members > 0, members, entry_count).astype(np.float64)
+    ratio = members[known] / entry_count[known]
+    known_years = years[known].astype(np.int64)
+    scale = np.full(len(members), np.median(ratio))
+    for year in np.unique(years[(members <= 0) & (entry_count > 0) & (years > 0)]):
+        about = np.abs(known_years - int(year)) <= POPULARITY_YEARS
+        if about.sum() >= MIN_POPULARITY_ANIME:
+            scale[years == year] = np.median(ratio[about])
     return np.where(members > 0, members, entry_count * scale)
 
 
@@ -248,7 +262,7 @@ class Model:
     @cached_property
     def popularity(self) -> Float64Array:
         """How well anime are known, (n,); see `item_popularity`."""
-        return item_popularity(self.item_members, self.entry_count)
+        return item_popularity(self.item_members, self.entry_count, self.item_year)
 
     @cached_property
     def relative_popularity(self) -> Float64Array:

@@ -25,6 +25,8 @@ MIN_YEAR_ANIME = 30
 """Anime of about a year that must have been counted twice for the growth of that year."""
 YEAR_WINDOW = 2
 MAX_GROWTH = 2.0
+LEAST_PER_SCORE = 0.25
+"""Quantile of members for each who scored that an anime has at least."""
 LABEL_COLUMNS = ("genres", "themes", "demographics")
 MAX_TAG_LABELS = 8
 """Tags come in falling order of agreement; the first of them say what an anime is about."""
@@ -219,8 +221,11 @@ def _replace_members(catalogue: pl.DataFrame, counted: pl.DataFrame) -> pl.DataF
     """Take the current members; older counts are scaled to them.
 
     The catalogue's count is older: it is multiplied by the median growth of the anime within
-    `YEAR_WINDOW` years, as those who joined since are not spread evenly. Where most joined since
-    (`MAX_GROWTH`), it says little, and the number of those who scored the anime is scaled instead.
+    `YEAR_WINDOW` years, as those who joined since are not spread evenly. It is never
+    less than what those who scored the anime stand for at least (`LEAST_PER_SCORE`), who may have
+    been counted later. Where most joined since (`MAX_GROWTH`), it says little, and the number of
+    those who scored the anime is scaled instead; so it is for a count below that number, whoever
+    made it.
     """
     joined = catalogue.with_columns(
         pl.lit(None, pl.Int64).alias(name)
@@ -235,14 +240,22 @@ def _replace_members(catalogue: pl.DataFrame, counted: pl.DataFrame) -> pl.DataF
         maintain_order="left",
     )
     rated = joined.filter(pl.col("scored_by") > 0)
-    per_score = rated.select((pl.col("current") / pl.col("scored_by")).median()).item()
+    rated = rated.filter(pl.col("current") >= pl.col("scored_by"))
+    ratio = pl.col("current") / pl.col("scored_by")
+    per_score, least_per_score = rated.select(
+        ratio.median().alias("usual"), ratio.quantile(LEAST_PER_SCORE).alias("least")
+    ).row(0)
     growth = _median_growth(joined)
     scale = pl.col("year").replace_strict(growth, default=growth[None], return_dtype=pl.Float64)
     older = pl.col("members") * scale
+    by_scores = pl.col("scored_by") * pl.lit(per_score, pl.Float64)
+    least = pl.col("scored_by") * pl.lit(least_per_score, pl.Float64)
+    older_than_scores = (pl.col("current") < pl.col("scored_by")).fill_null(value=False)
     members = pl.coalesce(
-        pl.col("current").cast(pl.Float64),
-        pl.when(scale <= MAX_GROWTH).then(older),
-        pl.col("scored_by") * pl.lit(per_score, pl.Float64),
+        pl.when(~older_than_scores).then(pl.col("current").cast(pl.Float64)),
+        pl.when(older_than_scores).then(by_scores),
+        pl.when((scale <= MAX_GROWTH) & older.is_not_null()).then(pl.max_horizontal(older, least)),
+        by_scores,
         older,
     )
     return joined.with_columns(members.round().cast(pl.Int64).alias("members")).select(

@@ -178,7 +178,7 @@ class _Training:
         described = content_feature_arrays(
             None if facts is None else facts.catalogue, counts.anime_ids
         )
-        little_known = self._little_known(members, described)
+        little_known = self._little_known(members, years, described)
         knn = self._fit_knn()
         standard, similarity = self._fit_score_similarity()
         gaussian = self._fit_gaussian()
@@ -292,12 +292,14 @@ class _Training:
         depends_on = (self._min_entries, regularisation, n_neighbours, n_tail, of_tail)
         return self._stage(name, depends_on, fit, EaseWeights)
 
-    def _little_known(self, members: Int32Array, described: ModelArrays) -> BoolArray | None:
+    def _little_known(
+        self, members: Int32Array, years: Int16Array, described: ModelArrays
+    ) -> BoolArray | None:
         """What `SortOrder.DISCOVER` may show, (n,); None where no anime's ``members`` are known."""
         most = self._parameters.discover_max_members
         if not most or not members.any():
             return None
-        known = item_popularity(members, self._counts.entries) > most
+        known = item_popularity(members, self._counts.entries, years) > most
         if "item_franchise" in described.arrays:
             franchise = described.arrays["item_franchise"]
             known |= np.isin(franchise, franchise[known & (franchise >= 0)])

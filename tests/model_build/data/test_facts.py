@@ -156,6 +156,24 @@ def test_members_are_those_of_today() -> None:
     )
 
 
+def test_members_are_no_fewer_than_those_who_scored() -> None:
+    """A film was counted when it came; those who scored it since say what it has."""
+    n = MIN_YEAR_ANIME
+    catalogue = pl.DataFrame(
+        {
+            "anime_id": range(1, n + 5),
+            "title": ["x"] * (n + 4),
+            "year": [2020] * (n + 4),
+            "members": [1000] * n + [1000, 1000, 50, None],
+            "scored_by": [800] * n + [5000, 100, 3000, None],
+        }
+    )
+    counted = [{"anime_id": at, "members": 1600.0} for at in range(1, n + 1)]
+    counted.append({"anime_id": n + 3, "members": 70.0})
+    found = merge_facts(catalogue, facts(*counted))["members"].to_list()
+    assert found[n:] == [10_000, 1600, 6000, None], "who nobody counted is not known"
+
+
 def test_of_a_pair_one_relation_counts() -> None:
     rows = [
         (1, 2, "sequel", "order"),
