@@ -251,7 +251,8 @@ def judge(attack: Attack, answer: bytes, seconds: float) -> tuple[int, str | Non
         return status, f"a {status} that is not ours for {shown!r}"
     if re.search(rb"(?im)^(x-evil|location: *(https?:)?//(?!127\.0\.0\.1))", head):
         return status, f"headers of the visitor's: {head[-300:]!r}"
-    if b"<script>alert" in answer or b'="javascript:' in answer:
+    # In the value of a field that is filled in again it is text, and nothing follows it.
+    if re.search(rb'(?i)<script>alert|\b(href|src|action|formaction)="\s*javascript:', answer):
         return status, f"a script for {shown!r}"
     if seconds > ANSWER_SECONDS / 2:
         return status, f"{seconds:.0f} s for {shown!r}"

@@ -37,6 +37,8 @@ def test_one_request_can_be_had_again() -> None:
         (b"HTTP/1.1 302 Found\r\n\r\n", 1, "not ours"),
         (b"HTTP/1.1 302 Found\r\nLocation: //evil.example/\r\n" + OURS, 1, "headers of the"),
         (b"HTTP/1.1 200 OK\r\n" + OURS + b"<script>alert(1)", 1, "a script"),
+        (b"HTTP/1.1 200 OK\r\n" + OURS + b'<a href="JavaScript:a">', 1, "a script"),
+        (b"HTTP/1.1 200 OK\r\n" + OURS + b'<input value="javascript:a">', 1, None),
         (b"HTTP/1.1 200 OK\r\n" + OURS, 20, "20 s"),
         (b"", 1, "no answer"),
     ],
