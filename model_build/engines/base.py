@@ -66,10 +66,9 @@ def add_engine(model: Path, name: str, fitted: FittedEngine, out: Path) -> Manif
         It could not be opened; what stands at ``out`` is left alone.
     """
     artifact = open_artifact(model)
-    model_with_engine(artifact, name, fitted, out)
-    manifest = artifact.manifest
-    arrays = replace_prefixed(name, artifact.arrays, fitted.arrays)
-    numbers = replace_prefixed(name, manifest.hyperparameters, fitted.hyperparameters)
+    changed = _with_engine(artifact, name, fitted, out)
+    _open_unwritten(changed)
+    manifest, arrays, numbers = artifact.manifest, changed.arrays, changed.manifest.hyperparameters
     digest = hashlib.sha256(f"{manifest.version} {sorted(numbers.items())}".encode())
     for array_name in sorted(arrays):
         digest.update(array_name.encode())
@@ -94,14 +93,24 @@ def model_with_engine(artifact: ModelArtifact, name: str, fitted: FittedEngine, 
     ArtifactError
         It could not be opened: a network gone astray has numbers beyond all sense.
     """
+    return _open_unwritten(_with_engine(artifact, name, fitted, out))
+
+
+def _with_engine(
+    artifact: ModelArtifact, name: str, fitted: FittedEngine, out: Path
+) -> ModelArtifact:
     manifest = artifact.manifest
     numbers = replace_prefixed(name, manifest.hyperparameters, fitted.hyperparameters)
-    arrays = replace_prefixed(name, artifact.arrays, fitted.arrays)
     changed = manifest.model_copy(update={"hyperparameters": numbers})
+    return ModelArtifact(out, changed, replace_prefixed(name, artifact.arrays, fitted.arrays))
+
+
+def _open_unwritten(artifact: ModelArtifact) -> Model:
     try:
-        return Model(ModelArtifact(out, changed, arrays))
+        return Model(artifact)
     except ArtifactError as error:
-        raise ArtifactError(f"{out}: not written, as it could not be opened; {error}") from None
+        told = f"{artifact.path}: not written, as it could not be opened; {error}"
+        raise ArtifactError(told) from None
 
 
 def replace_prefixed(
